@@ -1,0 +1,55 @@
+# `make` lists the words. demo and test each do all their own set-up: no step before them.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+# A machine whose pip finds no CPU build of torch: make demo PIP_ARGS="--extra-index-url <PyTorch's CPU index>"
+PIP_ARGS ?=
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint requirements.lock
+SAM_VENV := .venv-sam
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check bench functions clean
+
+help: ## list these words
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "python3.11 is not on PATH: install it, or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is too old: Python 3.11 or newer is needed" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/local.stamp: $(BIN)/python pyproject.toml requirements.lock
+	$(PIP) --editable '.[local]'
+	@touch $@
+
+$(VENV)/dev.stamp: $(BIN)/python pyproject.toml requirements.lock
+	$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/local.stamp
+
+$(SAM_VENV)/sam.stamp: requirements-sam.txt
+	$(PYTHON) -m venv $(SAM_VENV)
+	$(SAM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-sam.txt
+	@touch $@
+
+demo: $(VENV)/local.stamp ## one job through the whole road on this machine, then stop
+	@$(BIN)/webui-async demo
+
+up: $(VENV)/local.stamp ## the same stack, left running until Ctrl-C
+	@$(BIN)/webui-async up
+
+test: $(VENV)/dev.stamp ## unit, contract and e2e tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/dev.stamp $(SAM_VENV)/sam.stamp ## ruff, mypy, cfn-lint, sam validate
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy webui_async serve
+	MYPYPATH=lambda:. $(BIN)/mypy --explicit-package-bases lambda
+	$(BIN)/cfn-lint template.yaml
+	SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam validate --lint --region eu-central-1 --template template.yaml
+
+bench: $(VENV)/dev.stamp ## every figure we claim, measured (ONLY=name for one)
+	$(BIN)/python -m benchmarks $(ONLY)
+
+clean: ## remove what make made
+	rm -rf $(VENV) $(SAM_VENV) .aws-sam build out

@@ -1,0 +1,115 @@
+"""What an endpoint holds: the engine's own lists without its paths, and a payload's names against them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from webui_async.contract import errors
+from webui_async.contract.fields import SETTINGS, Names
+from webui_async.contract.payload import CHECKPOINT_SETTING
+
+#: The webui's GET routes that a catalog holds the answers of, so that reading them wakes no GPU.
+ROUTES = (
+    "sd-models", "sd-vae", "loras", "embeddings", "samplers", "schedulers", "upscalers",
+    "latent-upscale-modes",
+    "scripts", "options",
+)  # fmt: skip
+#: Routes that exist only with an extension or in some engines; absent means an empty answer.
+CONTROLNET_ROUTE = "controlnet-models"
+_PATHS = ("filename", "path", "config", "model_path", "model_url")
+_SAME_HIRES = ("None", "Use same upscaler")
+
+
+def without_paths(entries: Any) -> Any:
+    """A list of the engine's without the places on its disk."""
+    if not isinstance(entries, list):
+        return entries
+    return [
+        {name: value for name, value in entry.items() if name not in _PATHS}
+        if isinstance(entry, dict)
+        else entry
+        for entry in entries
+    ]
+
+
+def visible_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The engine's options that a caller may override; the others name places on its disk."""
+    return {name: options[name] for name in SETTINGS if name in options}
+
+
+def checkpoint_names(entry: Mapping[str, Any]) -> set[str]:
+    """Every name by which the webui knows a checkpoint. Source: its CheckpointInfo.ids."""
+    title = entry.get("title") or ""
+    file_name = title.partition(" [")[0]
+    names = {title, file_name, entry.get("model_name"), entry.get("hash"), entry.get("sha256")}
+    if entry.get("hash"):
+        names |= {f"{entry.get('model_name')} [{entry['hash']}]", f"{file_name} [{entry['hash']}]"}
+    return {name for name in names if name}
+
+
+def find_checkpoint(catalog: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """The checkpoint that the webui would load for `name`, letter case included; None when it has none."""
+    return next((entry for entry in catalog.get("sd-models") or () if name in checkpoint_names(entry)), None)
+
+
+def check_names(names: Names, catalog: Mapping[str, Any], kind: str) -> None:
+    """Nothing when the endpoint holds everything that a payload names.
+
+    The webui draws with something else instead of refusing. Raises an UnknownName that lists what is there.
+    """
+    checkpoints = catalog.get("sd-models") or ()
+    known = {name for entry in checkpoints for name in checkpoint_names(entry)}
+    _check(names.checkpoints, known, errors.UnknownCheckpoint, _texts(checkpoints, "model_name"))
+    _check(names.vaes, _texts(catalog.get("sd-vae"), "model_name"), errors.UnknownVae)
+    _check(
+        names.loras,
+        _texts(catalog.get("loras"), "name", "alias"),
+        errors.UnknownLora,
+        _texts(catalog.get("loras"), "name"),
+    )
+    _check(
+        names.samplers,
+        _sampler_names(catalog),
+        errors.UnknownSampler,
+        _texts(catalog.get("samplers"), "name"),
+    )
+    schedulers = _texts(catalog.get("schedulers"), "name", "label")
+    _check(names.schedulers, schedulers, errors.UnknownScheduler, _texts(catalog.get("schedulers"), "label"))
+    _check(names.upscalers, _upscaler_names(catalog), errors.UnknownUpscaler)
+    scripts = {name.lower() for name in (catalog.get("scripts") or {}).get(kind, ())}
+    _check([(field, name.lower()) for field, name in names.scripts], scripts, errors.UnknownScript)
+    controlnet = catalog.get(CONTROLNET_ROUTE) or ()
+    held = {form for name in controlnet for form in (name, name.partition(" [")[0])}
+    _check(names.controlnet_models, held, errors.UnknownControlNetModel, controlnet)
+
+
+def default_checkpoint(catalog: Mapping[str, Any]) -> str | None:
+    """The checkpoint that a payload without one is drawn with."""
+    name = (catalog.get("options") or {}).get(CHECKPOINT_SETTING)
+    return name if isinstance(name, str) and name else None
+
+
+def _check(
+    named: Iterable[tuple[str, str]],
+    known: set[str],
+    error: type[errors.UnknownName],
+    listed: Iterable[str] | None = None,
+) -> None:
+    for field, name in named:
+        if name not in known:
+            raise error(field, name, known if listed is None else listed)
+
+
+def _texts(entries: Any, *fields: str) -> set[str]:
+    return {entry[field] for entry in entries or () for field in fields if entry.get(field)}
+
+
+def _sampler_names(catalog: Mapping[str, Any]) -> set[str]:
+    # The webui itself refuses aliases such as k_euler_a silently: they draw with another sampler.
+    return _texts(catalog.get("samplers"), "name")
+
+
+def _upscaler_names(catalog: Mapping[str, Any]) -> set[str]:
+    names = _texts(catalog.get("upscalers"), "name") | _texts(catalog.get("latent-upscale-modes"), "name")
+    return names | set(_SAME_HIRES)

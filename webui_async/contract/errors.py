@@ -1,0 +1,327 @@
+"""One error tree. Every cause has a code, an HTTP status, and says whether trying again can help."""
+
+from __future__ import annotations
+
+import json
+import reprlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+
+class PipelineError(Exception):
+    """Something of ours went wrong; the message says what, with which value, and what to do."""
+
+    code = "internal_error"
+    http_status = 500
+    retryable = False
+
+    def problem(self, job_id: str | None = None) -> dict[str, Any]:
+        """The RFC 9457 problem document of this error."""
+        return self.problem_of(str(self), job_id)
+
+    @classmethod
+    def problem_of(cls, detail: str, job_id: str | None = None) -> dict[str, Any]:
+        """The RFC 9457 problem document of an error of this kind that says `detail`."""
+        body: dict[str, Any] = {
+            "type": f"urn:webui-async:{cls.code}",
+            "title": (cls.__doc__ or cls.code).splitlines()[0],
+            "status": cls.http_status,
+            "code": cls.code,
+            "detail": detail,
+        }
+        return body | ({"job_id": job_id} if job_id else {})
+
+    def to_json(self) -> dict[str, Any]:
+        """The `error` of a result."""
+        return {"code": self.code, "message": str(self), "retryable": self.retryable}
+
+
+# What the client sent
+
+
+class MalformedBody(PipelineError):
+    """The body is not the JSON object it has to be."""
+
+    code, http_status = "malformed_body", 400
+
+
+class InvalidPayload(PipelineError):
+    """A field holds a value that cannot be drawn."""
+
+    code, http_status = "invalid_payload", 422
+
+    def __init__(self, field: str, value: object, rule: str):
+        super().__init__(f"{field} is {shown(value)}; {rule}")
+        self.field = field
+
+
+class ForbiddenField(PipelineError):
+    """The payload names a field, setting or script that callers may not use."""
+
+    code, http_status = "forbidden_field", 422
+
+    def __init__(self, field: str, why: str):
+        super().__init__(f"{field} is not accepted: {why}")
+        self.field = field
+
+
+class UnknownName(PipelineError):
+    """The payload names something this endpoint does not hold."""
+
+    code, http_status = "unknown_name", 422
+    what = "name"
+    remedy = "Use one of those names"
+
+    def __init__(self, field: str, name: str, known: Iterable[str]):
+        held = sorted(known)
+        shown_names = ", ".join(held[:20]) + (f" and {len(held) - 20} more" if len(held) > 20 else "")
+        super().__init__(
+            f"{field}: no {self.what} {name[:200]!r} on this endpoint; "
+            f"it holds {shown_names or 'none'}. {self.remedy}"
+        )
+        self.field, self.name = field, name
+
+
+class UnknownCheckpoint(UnknownName):
+    """The payload names a checkpoint this endpoint does not hold."""
+
+    code, what = "unknown_checkpoint", "checkpoint"
+    remedy = "Use one of those, or add the file to Stable-diffusion/ of the model pack"
+
+
+class UnknownLora(UnknownName):
+    """The payload names a LoRA this endpoint does not hold."""
+
+    code, what = "unknown_lora", "LoRA"
+    remedy = "Use one of those, or add the file to Lora/ of the model pack"
+
+
+class UnknownVae(UnknownName):
+    """The payload names a VAE this endpoint does not hold."""
+
+    code, what = "unknown_vae", "VAE"
+
+
+class UnknownSampler(UnknownName):
+    """The payload names a sampler the engine does not have."""
+
+    code, what = "unknown_sampler", "sampler"
+
+
+class UnknownScheduler(UnknownName):
+    """The payload names a scheduler the engine does not have."""
+
+    code, what = "unknown_scheduler", "scheduler"
+
+
+class UnknownUpscaler(UnknownName):
+    """The payload names an upscaler the engine does not have."""
+
+    code, what = "unknown_upscaler", "upscaler"
+
+
+class UnknownScript(UnknownName):
+    """The payload names a script the engine does not have."""
+
+    code, what = "unknown_script", "script"
+
+
+class UnknownControlNetModel(UnknownName):
+    """The payload names a ControlNet model this endpoint does not hold."""
+
+    code, what = "unknown_controlnet_model", "ControlNet model"
+    remedy = "Use one of those, or add the file to ControlNet/ of the model pack"
+
+
+class UnknownUpload(PipelineError):
+    """The payload refers to an upload that is not there, or is not the caller's."""
+
+    code, http_status = "unknown_upload", 422
+
+    def __init__(self, field: str, upload_id: str):
+        super().__init__(
+            f"{field}: no upload {upload_id!r} of yours. "
+            "Make one with POST /uploads and PUT the file to its url"
+        )
+
+
+class TooMuchWork(PipelineError):
+    """The drawing is larger than this endpoint takes on."""
+
+    code, http_status = "too_much_work", 422
+
+
+class BodyTooLarge(PipelineError):
+    """The body is over the limit."""
+
+    code, http_status = "body_too_large", 413
+
+
+class CallbackRefused(PipelineError):
+    """The callback address may not be called."""
+
+    code, http_status = "callback_refused", 422
+
+
+class TooManyJobs(PipelineError):
+    """The caller has as many unfinished jobs as one owner may have."""
+
+    code, http_status, retryable = "too_many_jobs", 429, True
+
+
+class IdempotencyConflict(PipelineError):
+    """The Idempotency-Key was used before with another body."""
+
+    code, http_status = "idempotency_conflict", 409
+
+
+# Who asks, and for what
+
+
+class NoOwner(PipelineError):
+    """The call carries no API key."""
+
+    code, http_status = "no_api_key", 403
+
+
+class UnknownRoute(PipelineError):
+    """There is no such route."""
+
+    code, http_status = "unknown_route", 404
+
+
+class UnknownJob(PipelineError):
+    """There is no such job of the caller's."""
+
+    code, http_status = "unknown_job", 404
+
+    def __init__(self, job_id: str):
+        super().__init__(f"no job {job_id[:80]!r} of yours. GET /jobs lists them")
+
+
+class UnknownImage(PipelineError):
+    """The job has no picture of that number."""
+
+    code, http_status = "unknown_image", 404
+
+
+class JobDeleted(PipelineError):
+    """The job's contents were deleted on request."""
+
+    code, http_status = "job_deleted", 410
+
+
+class JobEnded(PipelineError):
+    """The job has ended already, so it cannot be canceled."""
+
+    code, http_status = "job_ended", 409
+
+
+class JobNotEnded(PipelineError):
+    """The job has not ended, so it cannot be deleted."""
+
+    code, http_status = "job_not_ended", 409
+
+
+# What happens to a job
+
+
+class EndpointRefused(PipelineError):
+    """SageMaker refused the invocation for good."""
+
+    code, http_status = "endpoint_refused", 503
+
+
+class CatalogMissing(PipelineError):
+    """The endpoint has not written its catalog yet."""
+
+    code, http_status, retryable = "catalog_missing", 503, True
+
+
+class JobExpired(PipelineError):
+    """The job was not drawn before it expired."""
+
+    code, http_status = "expired", 504
+
+
+class JobCanceled(PipelineError):
+    """The job was canceled by its owner."""
+
+    code, http_status = "canceled", 409
+
+
+class AttemptsExhausted(PipelineError):
+    """Every attempt at the job was lost."""
+
+    code, http_status, retryable = "attempts_exhausted", 502, True
+
+
+class EngineRefused(PipelineError):
+    """The engine answered that it cannot draw this payload."""
+
+    code, http_status = "engine_refused", 502
+
+
+class EngineReplyError(PipelineError):
+    """The engine answered with something that is not its API."""
+
+    code, http_status, retryable = "engine_reply", 502, True
+
+
+class EngineDied(PipelineError):
+    """The engine process ended while it was drawing."""
+
+    code, http_status, retryable = "engine_died", 502, True
+
+
+class EngineHung(PipelineError):
+    """The engine made no progress for too long."""
+
+    code, http_status, retryable = "engine_hung", 504, True
+
+
+class EngineBroken(PipelineError):
+    """The engine cannot be brought up."""
+
+    code, http_status, retryable = "engine_broken", 503, True
+
+
+class StoreError(PipelineError):
+    """S3 refused or failed."""
+
+    code, http_status, retryable = "store_error", 503, True
+
+
+class SettingsError(PipelineError):
+    """A setting is missing or cannot be read."""
+
+    code = "invalid_setting"
+
+
+class BadSignature(PipelineError):
+    """A callback's signature does not hold."""
+
+    code, http_status = "bad_signature", 401
+
+
+def all_errors(root: type[PipelineError] = PipelineError) -> Iterator[type[PipelineError]]:
+    """`root` and every error below it."""
+    yield root
+    for child in root.__subclasses__():
+        yield from all_errors(child)
+
+
+def error_of(code: object) -> type[PipelineError]:
+    """The error that a result's `code` speaks of; PipelineError for a code that is none of ours."""
+    return next((error for error in all_errors() if error.code == code), PipelineError)
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: in JSON's words, quoted, and never more than 80 characters of it."""
+    if isinstance(value, str):
+        quoted = json.dumps(value[:80], ensure_ascii=False)
+        return quoted if len(value) <= 80 else f'{quoted[:60]}…" ({len(value)} characters)'
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    text = reprlib.repr(value)
+    return text if len(text) <= 80 else f"{text[:60]}… ({type(value).__name__})"
