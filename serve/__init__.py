@@ -1,0 +1,1 @@
+"""The container: SageMaker's contract around one engine that draws."""

@@ -1,0 +1,183 @@
+"""One drawing on the engine, watched: it may die, hang, or be wanted no more."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from serve.container import Container
+from serve.engine import ConnectionLost, Engine, EngineProgress, Reply
+from serve.supervisor import LOSS_S, Running
+from serve.tasks import background, first_of
+from serve.webui_process import WebuiProcess, describe_exit
+from webui_async.contract.errors import (
+    EngineDied,
+    EngineHung,
+    EngineReplyError,
+    JobCanceled,
+    PipelineError,
+    StoreError,
+)
+from webui_async.contract.payload import Payload
+from webui_async.contract.settings import ServeSettings
+
+logger = logging.getLogger(__name__)
+
+#: An interrupt works within a step; only a checkpoint that is being loaded takes longer.
+INTERRUPT_PATIENCE_S = 60.0
+_INTERRUPT_AGAIN_S = 0.5
+
+
+class Settled(Exception):
+    """The job is not ours to end any more: `status` says how it stands."""
+
+    def __init__(self, status: str, attempt: int = 0):
+        """attempt: the later attempt that has taken over; 0 when the job has ended."""
+        super().__init__(f"settled: {status}")
+        self.status, self.attempt = status, attempt
+
+
+class Watch:
+    """Who follows a drawing. This one does not: a direct invocation cannot be canceled or asked about."""
+
+    def started(self) -> None:
+        """A run begins; it may be the second one."""
+
+    def advanced(self, progress: EngineProgress) -> None:
+        """News from the engine, every progress_s."""
+
+    async def check(self) -> None:
+        """Raises JobCanceled or Settled when the drawing is not wanted any more. Called every watch_s."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A reply that is whole, and when it was made."""
+
+    payload: Payload
+    image_format: str  #: the one asked for
+    reply: Reply
+    catalog: Mapping[str, Any]  #: what the engine that made it holds
+    started_at: float  #: seconds since 1970
+    ended_at: float
+
+
+async def draw(payload: Payload, image_format: str, watch: Watch, container: Container) -> Drawn:
+    """The whole reply. An engine that dies or hangs is started again, and asked once more.
+
+    The caller holds the turn. Raises EngineDied, EngineHung, EngineRefused, EngineReplyError, EngineBroken,
+    and what `watch.check` raises.
+    """
+    try:
+        return await _draw_once(payload, image_format, watch, container)
+    except (EngineDied, EngineHung) as error:
+        logger.warning("drawing again: %s", error)
+    await watch.check()
+    return await _draw_once(payload, image_format, watch, container)
+
+
+async def _draw_once(payload: Payload, image_format: str, watch: Watch, container: Container) -> Drawn:
+    running = await container.supervisor.ready()
+    started_at = container.now()
+    watch.started()
+    with container.supervisor.drawing():
+        async with background(_ask(running.engine, payload, image_format)) as drawing:
+            try:
+                reply = await first_of(
+                    drawing,
+                    _until_unwanted(watch, container.settings),
+                    _until_exit(running.process),
+                    _until_hung(running.engine, watch, container.settings),
+                )
+            except (JobCanceled, Settled):
+                await _interrupt(running, drawing)
+                raise
+            except EngineHung:
+                await running.process.kill()
+                raise
+            except ConnectionLost as error:
+                if await running.process.ends_within(LOSS_S):
+                    raise _death(running.process, await running.process.wait()) from error
+                raise
+        await _check_whole(running.engine, payload, reply)
+    return Drawn(payload, image_format, reply, running.catalog, started_at, container.now())
+
+
+async def _ask(engine: Engine, payload: Payload, image_format: str) -> Reply:
+    await engine.use_format(image_format)
+    return await engine.draw(payload.kind, payload.body)
+
+
+async def _until_unwanted(watch: Watch, settings: ServeSettings) -> NoReturn:
+    while True:
+        await asyncio.sleep(settings.watch_s)
+        try:
+            await watch.check()
+        except StoreError as error:
+            logger.warning("nobody could look whether the drawing is still wanted: %s", error)
+
+
+async def _until_exit(process: WebuiProcess) -> NoReturn:
+    raise _death(process, await process.wait())
+
+
+async def _until_hung(engine: Engine, watch: Watch, settings: ServeSettings) -> NoReturn:
+    """Passes the engine's progress on until it has not moved, or the drawing has lasted, for too long."""
+    clock = asyncio.get_running_loop().time
+    began = moved = clock()
+    last: EngineProgress | None = None
+    while clock() - began < settings.drawing_timeout_s and clock() - moved < settings.stall_timeout_s:
+        await asyncio.sleep(settings.progress_s)
+        try:
+            progress = await engine.progress()
+        except EngineReplyError:
+            continue  # a webui that loads a checkpoint may be silent for a while
+        watch.advanced(progress)
+        if last is None or progress.place != last.place:
+            last, moved = progress, clock()
+    raise EngineHung(
+        f"the engine drew for {clock() - began:.0f} s, the last {clock() - moved:.0f} s without progress; "
+        f"it may take {settings.drawing_timeout_s:g} s, and {settings.stall_timeout_s:g} s without progress"
+    )
+
+
+def _death(process: WebuiProcess, code: int) -> EngineDied:
+    lived_s = time.monotonic() - process.started
+    return EngineDied(
+        f"the engine {describe_exit(code)}, {lived_s:.0f} s after its start and while it drew; "
+        "its last lines are in the container's log"
+    )
+
+
+async def _interrupt(running: Running, drawing: asyncio.Task[Reply]) -> None:
+    """The engine is idle afterwards, by force if need be. What it drew is half a picture: nobody reads it."""
+    clock = asyncio.get_running_loop().time
+    ends = clock() + INTERRUPT_PATIENCE_S
+    while not drawing.done() and clock() < ends:
+        # Again and again: the webui forgets an interrupt that comes before its drawing begins.
+        with contextlib.suppress(PipelineError):
+            await running.engine.interrupt()
+        await asyncio.wait({drawing}, timeout=_INTERRUPT_AGAIN_S)
+    if not drawing.done():
+        await running.process.kill()
+
+
+async def _check_whole(engine: Engine, payload: Payload, reply: Reply) -> None:
+    """Raises EngineReplyError when the drawing was interrupted, by whomever: the reply does not tell."""
+    if payload.kind.is_extras:
+        return
+    asked = payload.body.get("batch_size", 1) * payload.body.get("n_iter", 1)
+    made = len(reply.document.get("images") or ())
+    try:
+        was_interrupted = (await engine.progress()).is_interrupted
+    except EngineReplyError:
+        was_interrupted = False  # an engine that ended after its reply; the count below still holds
+    if was_interrupted or made < asked:
+        raise EngineReplyError(
+            f"the drawing was interrupted on the engine: it made {made} of {asked} pictures"
+        )

@@ -1,0 +1,100 @@
+"""How a job ends in the bucket: pictures first, then the stock reply, then result.json, which stands."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from serve.answers import Answer
+from serve.container import Container
+from serve.drawing import Drawn
+from serve.pictures import Picture, read_info, read_pictures
+from serve.preflight import differences
+from webui_async.contract import keys
+from webui_async.contract.errors import PipelineError
+from webui_async.contract.job import Image, Job, Metrics, Result, Status
+from webui_async.store import Store
+
+logger = logging.getLogger(__name__)
+
+_CONTENT_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
+
+
+async def leave_pictures(job: Job, run: str, drawn: Drawn, container: Container) -> Answer:
+    """The job succeeded. The answer is the stock webui's own, unless another ending stands.
+
+    Raises EngineReplyError when the reply holds no pictures.
+    """
+    pictures, info = await asyncio.to_thread(_read, drawn)
+    images = await asyncio.gather(
+        *(
+            asyncio.to_thread(_put_picture, container.store, job.id, run, number, picture)
+            for number, picture in enumerate(pictures)
+        )
+    )
+    if job.stock_route:
+        await asyncio.to_thread(
+            container.store.put_bytes, keys.reply(job.id), drawn.reply.body, "application/json"
+        )
+    result = Result(
+        job.id,
+        Status.SUCCEEDED,
+        container.now(),
+        run=run,
+        images=tuple(images),
+        info=info,
+        warnings=(
+            *job.warnings,
+            *differences(drawn.payload, info, drawn.catalog),
+            *_formats(drawn, pictures),
+        ),
+        metrics=_metrics(job, drawn, container),
+    )
+    return await _leave(result, Answer(200, drawn.reply.body), container)
+
+
+async def leave_error(job: Job, error: PipelineError, container: Container) -> Answer:
+    """The job failed, expired or was canceled, as `error` says."""
+    now = container.now()
+    result = Result.of_error(job.id, error, now, Metrics(total_s=round(now - job.created_at, 3)))
+    return await _leave(result, Answer.of_result(result), container)
+
+
+async def _leave(result: Result, answer: Answer, container: Container) -> Answer:
+    """`answer` when this ending stands, else how the job ended before."""
+    if await asyncio.to_thread(container.store.end, result):
+        logger.info("job %s %s", result.job_id, result.status.value)
+        return answer
+    standing = await asyncio.to_thread(container.store.result, result.job_id)
+    logger.info("job %s had ended before", result.job_id)
+    return Answer.of_result(standing or result)
+
+
+def _read(drawn: Drawn) -> tuple[list[Picture], dict[str, Any]]:
+    document = drawn.reply.document
+    return read_pictures(drawn.payload.kind, document), read_info(document)
+
+
+def _put_picture(store: Store, job_id: str, run: str, number: int, picture: Picture) -> Image:
+    key = keys.picture(job_id, run, number, picture.image_format)
+    store.put_bytes(key, picture.data, _CONTENT_TYPES[picture.image_format])
+    return Image(key, picture.seed, picture.width, picture.height)
+
+
+def _formats(drawn: Drawn, pictures: list[Picture]) -> list[str]:
+    made = {picture.image_format for picture in pictures} - {drawn.image_format}
+    return [
+        f"output.format asked for {drawn.image_format}, and the engine made {other}" for other in sorted(made)
+    ]
+
+
+def _metrics(job: Job, drawn: Drawn, container: Container) -> Metrics:
+    drawing_s = drawn.ended_at - drawn.started_at
+    usd_per_hour = container.settings.instance_usd_per_hour
+    return Metrics(
+        queued_s=round(drawn.started_at - job.created_at, 3),
+        drawing_s=round(drawing_s, 3),
+        total_s=round(container.now() - job.created_at, 3),
+        cost_usd=round(drawing_s * usd_per_hour / 3600, 6) if usd_per_hour else None,
+    )

@@ -1,0 +1,91 @@
+"""progress.json of one job in hand: how far it is, and that somebody is at it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+from collections.abc import AsyncIterator
+
+from serve.container import Container
+from serve.drawing import Settled, Watch
+from serve.engine import EngineProgress
+from serve.scheduler import Hand
+from serve.tasks import background
+from webui_async.contract import keys
+from webui_async.contract.errors import JobCanceled, JobExpired, StoreError
+from webui_async.contract.job import Job, JobFiles, Progress, Status
+from webui_async.contract.times import to_iso
+
+logger = logging.getLogger(__name__)
+
+
+class JobWatch(Watch):
+    """Follows one job of ours: tells the bucket how far it is, and the drawing whether it is still wanted."""
+
+    def __init__(self, hand: Hand, job: Job, container: Container):
+        self._hand, self._job, self._container = hand, job, container
+        self._news = asyncio.Event()
+        self._progress = Progress(hand.attempt, container.new_run(), container.instance, container.now())
+
+    @property
+    def run(self) -> str:
+        return self._progress.run
+
+    def started(self) -> None:
+        if self._progress.drawing_since is not None:  # the second run: the first one's pictures are nobody's
+            self._change(run=self._container.new_run(), fraction=0.0, eta_s=None, step=0)
+        self._change(drawing_since=self._container.now())
+        self._news.set()
+
+    def advanced(self, progress: EngineProgress) -> None:
+        self._change(fraction=min(1.0, progress.fraction), eta_s=progress.eta_s, step=progress.step)
+
+    async def check(self) -> None:
+        """While drawing: only a cancel and another's ending count."""
+        await self._check_unsettled(await self._files())
+
+    async def check_before_drawing(self) -> None:
+        """Raises Settled, JobCanceled or JobExpired when there is nothing to draw."""
+        files = await self._files()
+        if files.last_attempt > self._hand.attempt and not files.has(keys.result(self._job.id)):
+            raise Settled(Status.QUEUED.value, files.last_attempt)
+        await self._check_unsettled(files)
+        if self._container.now() >= self._job.expires_at:
+            raise JobExpired(
+                f"the job was not drawn by {to_iso(self._job.expires_at)}. "
+                "Post it again, with a longer ttl_s if need be"
+            )
+
+    async def _files(self) -> JobFiles:
+        return await asyncio.to_thread(self._container.store.files, self._job.id)
+
+    async def _check_unsettled(self, files: JobFiles) -> None:
+        if files.has(keys.result(self._job.id)):
+            result = await asyncio.to_thread(self._container.store.result, self._job.id)
+            raise Settled(result.status.value if result else Status.QUEUED.value)
+        if files.has(keys.cancel(self._job.id)):
+            raise JobCanceled("the job was canceled by its owner")
+
+    @contextlib.asynccontextmanager
+    async def beating(self) -> AsyncIterator[None]:
+        """progress.json is written at once, when a drawing starts, and every heartbeat_s in this block."""
+        async with background(self._beat()):
+            yield
+
+    async def _beat(self) -> None:
+        while True:
+            self._news.clear()
+            self._change(at=self._container.now(), attempt=self._hand.attempt)
+            try:
+                await asyncio.to_thread(
+                    self._container.store.put_json, keys.progress(self._job.id), self._progress.to_json()
+                )
+            except StoreError as error:
+                logger.warning("no heartbeat of job %s: %s", self._job.id, error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), self._container.settings.heartbeat_s)
+
+    def _change(self, **fields: object) -> None:
+        self._progress = dataclasses.replace(self._progress, **fields)  # type: ignore[arg-type]

@@ -1,0 +1,63 @@
+"""The main road: one job of ours, from its invocation to its result.json."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from serve import ending
+from serve.answers import Answer
+from serve.container import Container
+from serve.drawing import Drawn, Settled, draw
+from serve.heartbeat import JobWatch
+from serve.preflight import prepare_job, read_format
+from serve.scheduler import Hand
+from webui_async.contract.errors import EngineBroken, PipelineError, StoreError
+from webui_async.contract.job import Job
+
+logger = logging.getLogger(__name__)
+
+
+async def run_job(hand: Hand, job: Job, container: Container) -> Answer:
+    """Draw one job and leave its ending. A job that fails has an ending too, never a raise.
+
+    Raises EngineBroken and StoreError only: then the container failed and not the job, SageMaker reports the
+    5xx, and another attempt is made.
+    """
+    while True:
+        try:
+            return await _run(hand, job, container)
+        except Settled as settled:
+            # The later attempt may have joined this very run just now; then there is nobody else to draw it.
+            if settled.attempt == 0 or settled.attempt > hand.attempt:
+                return Answer.of_job(job.id, settled.status)
+
+
+async def _run(hand: Hand, job: Job, container: Container) -> Answer:
+    watch = JobWatch(hand, job, container)
+    try:
+        if container.scheduler.is_taken:
+            await watch.check_before_drawing()  # what is not wanted now need not wait for its turn
+        async with watch.beating():
+            drawn = await _draw(hand, job, watch, container)
+            return await ending.leave_pictures(job, watch.run, drawn, container)
+    except (Settled, EngineBroken, StoreError):
+        raise
+    except PipelineError as error:
+        return await ending.leave_error(job, error, container)
+    except Exception as error:
+        logger.exception("job %s failed on an error of the container's own", job.id)
+        unforeseen = PipelineError(f"the container failed on {type(error).__name__}; its log has the trace")
+        return await ending.leave_error(job, unforeseen, container)
+
+
+async def _draw(hand: Hand, job: Job, watch: JobWatch, container: Container) -> Drawn:
+    async with container.scheduler.turn():
+        running = await container.supervisor.ready()
+        await watch.check_before_drawing()
+        payload = await asyncio.to_thread(
+            prepare_job, job, running.catalog, container.store, container.limits
+        )
+        drawn = await draw(payload, read_format(job.output), watch, container)
+        hand.is_ending = True
+        return drawn

@@ -1,0 +1,32 @@
+"""Two ways to wait: a task that never outlives its block, and a task with guards beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, NoReturn, TypeVar
+
+_Value = TypeVar("_Value")
+
+
+@asynccontextmanager
+async def background(work: Coroutine[Any, Any, _Value]) -> AsyncIterator[asyncio.Task[_Value]]:
+    """`work` as a task that has ended, canceled if need be, when the block is left."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def first_of(main: asyncio.Task[_Value], *guards: Coroutine[Any, Any, NoReturn]) -> _Value:
+    """What `main` gives, unless a guard raises before. `main` itself is left running then."""
+    async with AsyncExitStack() as stack:
+        watching = [await stack.enter_async_context(background(guard)) for guard in guards]
+        await asyncio.wait({main, *watching}, return_when=asyncio.FIRST_COMPLETED)
+        for guard in watching:
+            if guard.done():
+                guard.result()
+    return main.result()

@@ -1,0 +1,198 @@
+"""The engine as an operating system process: started with little, watched, and stopped for certain."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+from webui_async.contract.errors import EngineBroken, SettingsError
+from webui_async.contract.settings import ServeSettings
+
+#: How the image launches the stock webui. Nothing is fetched at start (--skip-prepare-environment,
+#: --no-download-sd-model, --do-not-download-clip), no prompt is written to disk (--no-prompt-history), and
+#: the pack is read only: --models-dir would make the webui create folders in it, the four single ones do not.
+STOCK_COMMAND = (
+    "python3", "/opt/stable-diffusion-webui/launch.py", "--api", "--nowebui", "--skip-prepare-environment",
+    "--skip-version-check", "--no-download-sd-model", "--do-not-download-clip", "--no-prompt-history",
+    "--port", "{port}", "--data-dir", "{data_dir}",
+    "--ckpt-dir", "{model_dir}/Stable-diffusion", "--lora-dir", "{model_dir}/Lora",
+    "--vae-dir", "{model_dir}/VAE", "--embeddings-dir", "{model_dir}/embeddings",
+)  # fmt: skip
+
+#: What the engine gets of our environment. Never AWS_* or a credentials URI: model files and extensions are
+#: other people's code.
+PASSED_ON = (
+    "PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV", "HF_HOME",
+    "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES",
+    "PYTORCH_CUDA_ALLOC_CONF",
+)  # fmt: skip
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
+
+#: A busy webui finishes its drawing after SIGTERM, however long that takes; SIGINT on top ends it at once.
+STOP_SIGNALS = ((signal.SIGTERM, 1.5), (signal.SIGINT, 1.5), (signal.SIGKILL, 5.0))
+_TAIL_BYTES = 8192
+_TAIL_LINES = 20
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
+
+class WebuiProcess:
+    """One run of the engine. Start it with `start()`."""
+
+    def __init__(self, process: subprocess.Popen[bytes]):
+        self._process = process
+        self.started = time.monotonic()
+        self._exit: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._tail = b""
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._keep_tail, args=(process.stdout,), daemon=True).start()
+        threading.Thread(target=self._await_exit, args=(loop,), daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return not self._exit.done()
+
+    @property
+    def last_lines(self) -> str:
+        """What the engine printed last, at most 20 lines."""
+        return "\n".join(self._tail.decode("utf-8", "replace").splitlines()[-_TAIL_LINES:])
+
+    async def wait(self) -> int:
+        """The exit code, once there is one; minus the signal's number when a signal ended it."""
+        return await asyncio.shield(self._exit)
+
+    async def ends_within(self, patience_s: float) -> bool:
+        """Whether it has ended, by then at the latest."""
+        await asyncio.wait({self._exit}, timeout=patience_s)
+        return not self.is_alive
+
+    async def stop(self) -> None:
+        """The engine and all it started have ended."""
+        for number, patience_s in STOP_SIGNALS:
+            if not self.is_alive:
+                return
+            self._signal(number)
+            await self.ends_within(patience_s)
+
+    async def kill(self) -> None:
+        """The engine has ended, without being asked."""
+        self._signal(signal.SIGKILL)
+        await self.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To the whole process group, which is the engine's own: `start_new_session`."""
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def _await_exit(self, loop: asyncio.AbstractEventLoop) -> None:
+        code = self._process.wait()
+        self._signal(signal.SIGKILL)  # what it started must not outlive it
+        try:
+            loop.call_soon_threadsafe(self._exit.set_result, code)
+        except RuntimeError:
+            pass  # the loop is closed: nobody waits any more
+
+    def _keep_tail(self, output: IO[bytes]) -> None:
+        while chunk := os.read(output.fileno(), 4096):
+            self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
+        output.close()
+
+
+def start(settings: ServeSettings, environment: Mapping[str, str]) -> WebuiProcess:
+    """The engine, just started: nothing listens yet. Must be called in the main thread, see `_die_with`.
+
+    Raises EngineBroken when it cannot be started at all, SettingsError when its command cannot be read.
+    """
+    _check_port(settings.engine_port)
+    uid = settings.engine_uid if os.geteuid() == 0 and settings.engine_uid else None
+    data_dir = Path(settings.data_dir)
+    words = command(settings)
+    parent = os.getpid()
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if uid is not None:
+            os.chown(data_dir, uid, uid)
+        process = subprocess.Popen(
+            words,
+            cwd=data_dir,
+            env=engine_environment(settings, environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            user=uid,
+            group=uid,
+            extra_groups=None if uid is None else [],
+            preexec_fn=lambda: _die_with(parent),
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        who = "" if uid is None else f" as uid {uid}"
+        raise EngineBroken(f"the engine {words[0]!r} cannot be started{who}: {error}") from error
+    return WebuiProcess(process)
+
+
+def command(settings: ServeSettings) -> list[str]:
+    """The engine's command line, its places filled in. Raises SettingsError."""
+    places = {"port": settings.engine_port, "data_dir": settings.data_dir, "model_dir": settings.model_dir}
+    try:
+        return [word.format(**places) for word in shlex.split(settings.engine_command) or STOCK_COMMAND]
+    except (ValueError, KeyError, IndexError) as error:
+        raise SettingsError(
+            f"WEBUI_ASYNC_ENGINE_COMMAND is {settings.engine_command!r}: {error}; "
+            "its places are {port}, {data_dir} and {model_dir}"
+        ) from error
+
+
+def engine_environment(settings: ServeSettings, environment: Mapping[str, str]) -> dict[str, str]:
+    """All that the engine sees of the world outside its folders."""
+    passed_on = {name: environment[name] for name in PASSED_ON if name in environment}
+    return passed_on | OFFLINE | {"HOME": settings.data_dir, "PYTHONUNBUFFERED": "1"}
+
+
+def describe_exit(code: int) -> str:
+    """`code` in words, with the usual cause."""
+    if code == -signal.SIGKILL:
+        return "was killed (signal 9): host memory is the usual cause"
+    if code < 0:
+        return f"was ended by signal {-code}"
+    return f"exited with code {code}"
+
+
+def _check_port(port: int) -> None:
+    """Raises EngineBroken when somebody listens there: we would take them for the engine."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise EngineBroken(
+                f"port {port} of the engine is taken ({error.strerror}); "
+                "set WEBUI_ASYNC_ENGINE_PORT to a free one"
+            ) from error
+
+
+def _die_with(parent: int) -> None:
+    """Have the kernel kill this child when we end, even by kill -9.
+
+    Runs in the child after it has changed its user, which would clear it. The kernel takes the thread that
+    forked for the parent, hence the main thread.
+    """
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)

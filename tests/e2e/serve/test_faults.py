@@ -1,0 +1,127 @@
+"""One fault of the engine each, by a real engine that has it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.serve.harness import PAYLOAD, Container, new_job, wait_for
+from webui_async.contract.job import Status
+
+Start = Callable[..., Container]
+
+
+def test_an_engine_killed_while_drawing_is_started_again_and_the_job_drawn(start: Start) -> None:
+    container = start(flags="--delay 0.8").wait_ready()
+    job = container.accept(new_job())
+    call = container.invoke(job)
+    container.wait_drawing()
+    first_run = wait_for(lambda: container.store.progress(job.id)).run
+    os.kill(container.engine_process().pid, signal.SIGKILL)
+    assert len(call.answer().json()["images"]) == 1
+    result = container.store.result(job.id)
+    assert result is not None and result.status is Status.SUCCEEDED and result.run != first_run
+    assert len({entry["pid"] for entry in container.drawings()}) == 2
+
+
+def test_an_engine_that_dies_twice_fails_the_job_and_draws_the_next(start: Start) -> None:
+    container = start("dies_while_drawing.py", "--times 2").wait_ready()
+    job, next_job = container.accept(new_job()), container.accept(new_job())
+    call, next_call = container.invoke(job), container.invoke(next_job)
+    answer = call.answer()
+    assert answer.status_code == 200 and answer.json()["status"] == "failed"
+    error = answer.json()["error"]
+    assert error["code"] == "engine_died" and error["retryable"] and "signal 9" in error["message"]
+    assert "a last line before the end" in container.log
+    assert len(next_call.answer().json()["images"]) == 1
+
+
+def test_an_engine_that_dies_idle_is_started_again(start: Start) -> None:
+    container = start().wait_ready()
+    os.kill(container.engine_process().pid, signal.SIGKILL)
+    wait_for(lambda: container.ping() == 503)
+    wait_for(lambda: container.ping() == 200)
+    assert container.draw(new_job()).status_code == 200
+
+
+def test_an_engine_that_hangs_is_started_again_and_the_job_drawn(start: Start) -> None:
+    container = start("hangs.py", stall_timeout_s=1).wait_ready()
+    job = new_job()
+    container.draw(job)
+    result = container.store.result(job.id)
+    assert result is not None and result.status is Status.SUCCEEDED and len(container.drawings()) == 2
+
+
+def test_a_drawing_that_hangs_twice_fails_the_job(start: Start) -> None:
+    container = start("hangs.py", "--times 2", drawing_timeout_s=0.7).wait_ready()
+    assert container.draw(new_job()).json()["error"]["code"] == "engine_hung"
+
+
+@pytest.mark.parametrize(
+    ("engine", "code", "words"),
+    [
+        ("answers_html.py", "engine_reply", "text/html"),
+        ("answers_half.py", "engine_reply", "not JSON"),
+        ("breaks_off.py", "engine_reply", "connection"),
+        ("refuses.py", "engine_refused", "RuntimeError"),
+    ],
+)
+def test_an_answer_that_is_no_drawing_fails_the_job_and_not_the_container(
+    start: Start, engine: str, code: str, words: str
+) -> None:
+    container = start(engine).wait_ready()
+    answer = container.draw(new_job())
+    error = answer.json()["error"]
+    assert answer.status_code == 200 and error["code"] == code and words in error["message"]
+    assert len(error["message"]) <= 500 and PAYLOAD["prompt"] not in error["message"]
+    assert container.ping() == 200 and container.draw(new_job()).json()["images"]
+
+
+def test_an_engine_that_refuses_a_direct_invocation_is_a_server_error(start: Start) -> None:
+    answer = start("refuses.py").wait_ready().invoke_direct(PAYLOAD).answer()
+    assert (answer.status_code, answer.json()["code"]) == (502, "engine_refused")
+
+
+def test_ping_says_no_until_a_slow_engine_draws(start: Start) -> None:
+    container = start("slow_start.py", "--start-delay 1.5")
+    began = time.monotonic()
+    wait_for(lambda: container.ping() == 503)
+    container.wait_ready()
+    assert time.monotonic() - began > 1
+
+
+def test_an_engine_that_never_starts_breaks_the_container_and_ends_no_job(start: Start) -> None:
+    container = start("never_starts.py", max_restarts=2)
+    wait_for(lambda: container.ping() == 503)
+    job = container.accept(new_job())
+    answer = container.invoke(job).answer()
+    assert (answer.status_code, answer.json()["code"]) == (503, "engine_broken")
+    assert answer.json()["job_id"] == job.id and "libcuda.so.1" in answer.json()["detail"]
+    assert container.store.result(job.id) is None and container.ping() == 503
+    assert container.stop() == 0
+
+
+def test_an_engine_that_does_not_get_ready_in_time_breaks_the_container(start: Start) -> None:
+    container = start("slow_start.py", "--start-delay 60", startup_timeout_s=0.5, max_restarts=1)
+    answer = container.wait_listening().invoke_direct(PAYLOAD).answer()
+    assert answer.status_code == 503 and "within 0.5 s" in answer.json()["detail"]
+
+
+def test_an_engine_port_that_is_taken_is_said(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        container = start(engine_port=taken.getsockname()[1], max_restarts=1)
+        answer = container.wait_listening().invoke_direct(PAYLOAD).answer()
+    assert answer.status_code == 503 and "WEBUI_ASYNC_ENGINE_PORT" in answer.json()["detail"]
+
+
+def test_a_bucket_that_cannot_be_reached_leaves_the_job_to_another_attempt(start: Start) -> None:
+    container = start(bucket="nowhere").wait_ready()
+    job = new_job()
+    answer = container.invoke(job).answer()
+    assert (answer.status_code, answer.json()["code"]) == (503, "store_error")
+    assert "the catalog was not written" in container.log
