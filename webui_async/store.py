@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _Args = ParamSpec("_Args")
 _Reply = TypeVar("_Reply")
 _ABSENT = ("404", "NoSuchKey", "NotFound")
+#: S3's answer for a missing key too, to a role whose List permission is bound to a prefix.
+_DENIED = ("403", "AccessDenied")
 #: S3 answers 412 when somebody was first and 409 while somebody else is writing: only 412 means lost.
 _LOST = "PreconditionFailed"
 _CONTENDED = "ConditionalRequestConflict"
@@ -63,7 +65,7 @@ class Store:
         try:
             return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         except ClientError as error:
-            if _code(error) in _ABSENT:
+            if self._is_absent(key, error):
                 return None
             raise
 
@@ -113,9 +115,18 @@ class Store:
             self.s3.head_object(Bucket=self.bucket, Key=key)
             return True
         except ClientError as error:
-            if _code(error) in _ABSENT:
+            if self._is_absent(key, error):
                 return False
             raise
+
+    def _is_absent(self, key: str, error: ClientError) -> bool:
+        """Whether the refusal means that nothing is at `key`; a LIST tells that from "forbidden"."""
+        if _code(error) in _ABSENT:
+            return True
+        if _code(error) not in _DENIED:
+            return False
+        answer = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1)
+        return all(item["Key"] != key for item in answer.get("Contents", ()))
 
     @_ours
     def delete(self, key: str) -> None:

@@ -19,7 +19,13 @@ ALLOWED = {
     "webui_async.retry": {"webui_async.contract", "webui_async.store"},
     "handlers": {"webui_async.contract", "webui_async.store", "webui_async.retry"},
     "serve": {"webui_async.contract", "webui_async.store"},
-    "webui_async.client": {"webui_async.contract", "webui_async.store", "webui_async.retry"},
+    "webui_async.transport": {"webui_async.contract"},
+    "webui_async.client": {
+        "webui_async.contract",
+        "webui_async.store",
+        "webui_async.retry",
+        "webui_async.transport",
+    },
     "webui_async.local": {
         "webui_async.contract",
         "webui_async.store",

@@ -151,7 +151,8 @@ def _with_checkpoint(payload: dict[str, Any], model: Any) -> dict[str, Any]:
     settings = payload.get("override_settings") or {}
     if not isinstance(settings, dict):
         return payload  # the validator names it
-    return payload | {"override_settings": {CHECKPOINT_SETTING: model} | settings}
+    named = {name: value for name, value in settings.items() if value is not None}
+    return payload | {"override_settings": {CHECKPOINT_SETTING: model} | named}
 
 
 def _refuse_foreign(body: Mapping[str, Any], known: tuple[str, ...]) -> None:

@@ -216,6 +216,14 @@ class JobEnded(PipelineError):
 
     code, http_status = "job_ended", 409
 
+    def __init__(self, status: str, ended_at: str):
+        super().__init__(f"the job ended at {ended_at}: {status}. GET it to see its result")
+        self.status = status
+
+    def problem(self, job_id: str | None = None) -> dict[str, Any]:
+        """The problem document, with the ending beside it."""
+        return super().problem(job_id) | {"job_status": self.status}
+
 
 class JobNotEnded(PipelineError):
     """The job has not ended, so it cannot be deleted."""
@@ -253,7 +261,7 @@ class JobCanceled(PipelineError):
 class AttemptsExhausted(PipelineError):
     """Every attempt at the job was lost."""
 
-    code, http_status, retryable = "attempts_exhausted", 502, True
+    code, http_status = "attempts_exhausted", 502
 
 
 class EngineRefused(PipelineError):
@@ -284,6 +292,24 @@ class EngineBroken(PipelineError):
     """The engine cannot be brought up."""
 
     code, http_status, retryable = "engine_broken", 503, True
+
+
+class CallbackFailed(PipelineError):
+    """The callback was not taken by its receiver."""
+
+    code, retryable = "callback_failed", True
+
+
+class ContainerStopping(PipelineError):
+    """The container is being stopped; the job is given back."""
+
+    code, http_status, retryable = "container_stopping", 503, True
+
+
+class ContainerFull(PipelineError):
+    """The container has as many jobs in hand as it takes."""
+
+    code, http_status, retryable = "container_full", 503, True
 
 
 class StoreError(PipelineError):
@@ -319,7 +345,9 @@ def error_of(code: object) -> type[PipelineError]:
 def shown(value: object) -> str:
     """A value as a message shows it: in JSON's words, quoted, and never more than 80 characters of it."""
     if isinstance(value, str):
-        quoted = json.dumps(value[:80], ensure_ascii=False)
+        # A lone surrogate has no UTF-8: it is shown as an escape.
+        start = value[:80].encode("utf-8", "backslashreplace").decode()
+        quoted = json.dumps(start, ensure_ascii=False)
         return quoted if len(value) <= 80 else f'{quoted[:60]}…" ({len(value)} characters)'
     if value is None or isinstance(value, bool):
         return json.dumps(value)

@@ -28,7 +28,7 @@ class Limits:
     max_images: int = 16
     max_image_px: int = 4096 * 4096  #: pixels of one input picture
     max_text_chars: int = 200
-    max_body_bytes: int = 10_000_000
+    max_body_bytes: int = 6_000_000  #: Lambda takes 6 MB; larger pictures are uploads
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,6 @@ _SHARED = {
     "refiner_checkpoint": _NAME,
     "refiner_switch_at": _UNIT,
     "disable_extra_networks": _FLAG,
-    "script_name": _NAME,
-    "script_args": Field("own"),
     "send_images": Field("boolean", choices=(True,), note="a job without pictures has no result"),
     "alwayson_scripts": Field("own", note="see scripts below"),
 }
@@ -159,6 +157,9 @@ DROPPED: Mapping[str, str] = {
     "force_task_id": "the job's id is the task's id",
     "comments": "the webui does not read it",
 }
+
+#: The webui's fields for one script chosen by name: accepted when they choose none.
+SELECTABLE = ("script_name", "script_args")
 
 #: Fields that the webui has and that callers must not use, with the reason.
 REFUSED: Mapping[str, str] = {
@@ -234,7 +235,8 @@ MAX_CONTROLNET_UNITS = 8
 DEFAULTS: Mapping[str, int] = {"steps": 50, "width": 512, "height": 512, "batch_size": 1, "n_iter": 1}
 
 _UPLOAD = re.compile(r"upload:([0-9a-f]{32})")
-_LORA = re.compile(r"<(?:lora|lyco):([^:>]+)(?::[^>]*)?>", re.IGNORECASE)
+_NETWORK = re.compile(r"<(\w+):([^>]+)>")
+_LORA_WORDS = ("lora", "lyco")
 
 
 def upload_id_of(text: object) -> str | None:
@@ -244,8 +246,20 @@ def upload_id_of(text: object) -> str | None:
 
 
 def loras_in(prompt: str) -> list[str]:
-    """The LoRAs that a prompt names, in order."""
-    return [name.strip() for name in _LORA.findall(prompt)]
+    """The LoRAs that a prompt names, in order.
+
+    What the webui would pass over in silence is given as it stands, `<LoRA:ink:1>` or `<hypernet:ink:1>`: no
+    endpoint holds a LoRA of that name. Source: the webui's extra_networks.py, parse_prompt.
+    """
+    names = []
+    for tag in _NETWORK.finditer(prompt):
+        word, items = tag[1], tag[2].split(":")
+        if word in _LORA_WORDS:
+            positional = [item for item in items if item.count("=") != 1]
+            names.append(positional[0] if positional else tag[0])
+        elif word.lower() in (*_LORA_WORDS, "hypernet"):
+            names.append(tag[0])
+    return names
 
 
 @dataclass(frozen=True)

@@ -182,6 +182,4 @@ def _check_extras_size(body: Mapping[str, Any], limits: Limits) -> None:
 
 def _check_output(pixels: int, limits: Limits) -> None:
     if pixels > limits.max_output_px:
-        raise TooMuchWork(
-            f"extras would make {pixels} pixels; a picture may have {limits.max_output_px}"
-        )
+        raise TooMuchWork(f"extras would make {pixels} pixels; a picture may have {limits.max_output_px}")

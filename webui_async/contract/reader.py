@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from webui_async.contract import fields
 from webui_async.contract.errors import ForbiddenField, InvalidPayload
 from webui_async.contract.fields import Field, Limits
-from webui_async.contract.images import decode_base64, read_header
+from webui_async.contract.images import decode_base64, plain_base64, read_header
 from webui_async.contract.samplers import split_sampler
+
+#: Control characters beside tab and line ends, and lone surrogates, which no UTF-8 can hold.
+_NO_TEXT = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\ud800-\\udfff]")
+_SEPARATORS = re.compile(r"[/\\]")
 
 
 class Reader:
@@ -28,6 +33,8 @@ class Reader:
         for name, value in payload.items():
             if name in fields.DROPPED:
                 self._warn_dropped(name, value)
+            elif name in fields.SELECTABLE:
+                _refuse_selectable(name, value)
             elif name in fields.REFUSED:
                 raise ForbiddenField(name, fields.REFUSED[name])
             elif name not in known:
@@ -70,11 +77,7 @@ class Reader:
             return self._settings(value)
         if name == "alwayson_scripts":
             return self._scripts(value)
-        if name == "imageList":
-            return self._image_list(value)
-        if value not in ([], {}):
-            raise ForbiddenField(name, "selectable scripts may not be run over this API")
-        return value
+        return self._image_list(value)
 
     def _integer(self, name: str, value: Any, rule: Field) -> int:
         if isinstance(value, float) and value.is_integer():
@@ -104,8 +107,12 @@ class Reader:
 
     def _string(self, name: str, value: Any, rule: Field, max_chars: int | None = None) -> str:
         most = max_chars or self.limits.max_text_chars
-        if not isinstance(value, str) or len(value) > most or "\0" in value:
+        if not isinstance(value, str) or len(value) > most:
             raise InvalidPayload(name, value, f"it must be a text of at most {most} characters")
+        if _NO_TEXT.search(value):
+            raise InvalidPayload(name, value, "it must be a text without control characters")
+        if max_chars is None and _is_path(value):
+            raise InvalidPayload(name, value, "it must be a name, not a place on a disk")
         return value
 
     def _prompt(self, name: str, value: Any, rule: Field) -> str:
@@ -125,15 +132,15 @@ class Reader:
         return [self._image(f"{name}[{i}]", item, rule) for i, item in enumerate(items)]
 
     def _image(self, name: str, value: Any, rule: Field) -> str:
+        if not isinstance(value, str):
+            raise InvalidPayload(name, value, "it must be a base64 picture or upload:{id}")
         if upload_id := fields.upload_id_of(value):
             self.uploads.append((name, upload_id))
-            return cast(str, value)
-        if not isinstance(value, str) or (
-            value.startswith(("http:", "https:", "file:", "/", "s3:")) and len(value) < 4096
-        ):
-            raise InvalidPayload(name, value, "it must be a base64 picture or upload:{id}")
-        check_image(name, value, self.limits)
-        return value
+            return value
+        # The engine opens links and paths, so what reaches it is bare base64.
+        text = plain_base64(value)
+        check_image(name, text, self.limits)
+        return text
 
     def _settings(self, value: Any) -> dict[str, Any]:
         settings = {}
@@ -150,20 +157,26 @@ class Reader:
         return settings
 
     def _scripts(self, value: Any) -> dict[str, Any]:
-        scripts = {}
-        for script, content in _object("alwayson_scripts", value).items():
-            name = f"alwayson_scripts.{script[:80]}"
-            args = self._list(f"{name}.args", _object(name, content).get("args", []), 64)
-            if script.lower() == fields.CONTROLNET:
-                scripts[script] = {"args": self._controlnet(args)}
-            elif script.lower() in fields.PLAIN_SCRIPTS:
-                scripts[script] = {
-                    "args": [self._plain_arg(f"{name}.args[{i}]", arg) for i, arg in enumerate(args)]
-                }
+        """The scripts under their names in lower case: the webui minds no case, and would run both of two."""
+        scripts: dict[str, Any] = {}
+        for given, content in _object("alwayson_scripts", value).items():
+            name, script = f"alwayson_scripts.{given[:80]}", given.lower()
+            if script in scripts:
+                raise ForbiddenField(name, "the script is named twice")
+            if script == fields.CONTROLNET:
+                scripts[script] = {"args": self._controlnet(self._args(name, content))}
+            elif script in fields.PLAIN_SCRIPTS:
+                args = enumerate(self._args(name, content))
+                scripts[script] = {"args": [self._plain_arg(f"{name}.args[{i}]", arg) for i, arg in args]}
             else:
                 allowed = ", ".join((fields.CONTROLNET, *fields.PLAIN_SCRIPTS))
                 raise ForbiddenField(name, f"callers may use these scripts: {allowed}")
         return scripts
+
+    def _args(self, name: str, content: Any) -> list[Any]:
+        if foreign := set(_object(name, content)) - {"args"}:
+            raise ForbiddenField(f"{name}.{min(foreign)[:80]}", "a script has args only")
+        return self._list(f"{name}.args", content.get("args", []), 64)
 
     def _plain_arg(self, name: str, value: Any) -> Any:
         if isinstance(value, str):
@@ -226,7 +239,7 @@ def check_image(name: str, text: str, limits: Limits) -> None:
         header = read_header(decode_base64(text))
     except ValueError as error:
         raise InvalidPayload(
-            name, text, f"it must be a base64 PNG, JPEG or WebP picture, and is {error}"
+            name, text, f"it must be upload:{{id}} or a base64 PNG, JPEG or WebP picture, and is {error}"
         ) from error
     if not 0 < header.width * header.height <= limits.max_image_px:
         size = f"{header.width}x{header.height} picture"
@@ -246,8 +259,17 @@ def _is_finite(value: float) -> bool:
         return False
 
 
+def _refuse_selectable(name: str, value: object) -> None:
+    if value not in (None, "", "None", [], {}):
+        raise ForbiddenField(name, "selectable scripts may not be run over this API")
+
+
+def _is_path(text: str) -> bool:
+    return text.startswith(("/", "\\", "~")) or ".." in _SEPARATORS.split(text)
+
+
 def _range(rule: Field) -> str:
-    return f"from {rule.low:g} to {rule.high:g}" if rule.low is not None and rule.high is not None else ""
+    return f"from {rule.low} to {rule.high}" if rule.low is not None and rule.high is not None else ""
 
 
 def _one_of(choices: tuple[object, ...]) -> str:

@@ -26,6 +26,7 @@ class HandlerSettings:
     events_queue_url: str = ""  #: queue of S3 and SageMaker events; reap only
     callbacks_queue_url: str = ""  #: FIFO queue of callbacks to deliver; complete and deliver
     callback_secret_arn: str = ""  #: Secrets Manager secret {"current", "previous"}; deliver only
+    api_url: str = ""  #: where clients reach the API, for the links of a callback; deliver only
     callback_allow_hosts: tuple[str, ...] = ()  #: host:port callable though http or not public
     owner_aliases: dict[str, str] = field(default_factory=dict)  #: API key id -> owner, for rotated keys
     hold_s: float = 25.0  #: how long a stock route holds the line; API Gateway ends at 29 s
@@ -44,7 +45,7 @@ class ServeSettings:
 
     bucket: str  #: holds jobs, uploads and the catalog
     endpoint: str  #: the SageMaker endpoint's name: the catalog's key
-    engine_command: str = ""  #: how the engine is started; {port} and {data_dir} are filled in
+    engine_command: str = ""  #: starts the engine in data_dir; {port} {data_dir} {model_dir} are filled in
     model_dir: str = "/opt/ml/model"  #: the unpacked model pack, read only
     data_dir: str = "/tmp/webui"  #: the engine's writable place
     host: str = "0.0.0.0"  #: where /ping and /invocations listen

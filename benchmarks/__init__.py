@@ -1,0 +1,1 @@
+"""Every figure that we claim, measured here: `make bench`, or `make bench ONLY=name`."""

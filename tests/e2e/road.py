@@ -1,0 +1,163 @@
+"""A hold on a running stack: post jobs, watch them, see what the engine drew and who was told."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TypeVar
+from urllib.parse import quote_plus
+
+from handlers.reap import reap
+from handlers.wiring import Wiring
+
+from webui_async.client import Client, JobView
+from webui_async.contract import keys
+from webui_async.contract.job import Attempt, Job
+from webui_async.contract.payload import Kind
+from webui_async.contract.settings import HandlerSettings, read_settings
+from webui_async.local.receiver import Received, Receiver
+from webui_async.local.stack import ENDPOINT, Stack
+from webui_async.retry import Queue
+
+ENGINES = Path(__file__).resolve().parents[1] / "engines"
+STEP_S = 0.05
+PAYLOAD = {"prompt": "a red star", "seed": 1, "steps": 1, "width": 64, "height": 64}
+_T = TypeVar("_T")
+
+
+def engine_command(name: str = "fixed_delay", delay_s: float = STEP_S, *words: str) -> str:
+    """The command of one of tests/engines, for the container's settings."""
+    script = shlex.quote(str(ENGINES / f"{name}.py"))
+    return (
+        f"{shlex.quote(sys.executable)} {script} --port {{port}} --data-dir {{data_dir}} --delay {delay_s}"
+        " --per-step --ckpt-dir {model_dir}/Stable-diffusion --lora-dir {model_dir}/Lora " + " ".join(words)
+    )
+
+
+def eventually(look: Callable[[], _T], timeout_s: float = 20.0) -> _T:
+    """What `look` gives once it gives something true."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"nothing true within {timeout_s} s from {look}"
+        time.sleep(0.05)
+    return found
+
+
+@dataclass
+class Road:
+    """A running stack, a client of it and the receiver of its callbacks."""
+
+    stack: Stack
+    client: Client
+    receiver: Receiver
+    heard: list[Received] = field(default_factory=list)
+
+    def submit(self, steps: int = 1, **order: Any) -> JobView:
+        """A job that takes `steps` × STEP_S to draw."""
+        payload = PAYLOAD | {"steps": steps}
+        return self.client.submit("txt2img", payload, callback_url=self.receiver.url, **order)
+
+    def wait(self, job_id: str, timeout_s: float = 60.0) -> JobView:
+        return self.client.wait(job_id, timeout_s)
+
+    def wait_drawing(self, job_id: str) -> None:
+        eventually(lambda: self.client.status(job_id).status.value == "processing")
+
+    def callbacks_of(self, job_id: str, settle_s: float = 1.0) -> list[Received]:
+        """The job's callbacks: the first one awaited, then all that still come for `settle_s`."""
+        eventually(lambda: self._heard_of(job_id))
+        time.sleep(settle_s)
+        return self._heard_of(job_id)
+
+    def _heard_of(self, job_id: str) -> list[Received]:
+        while received := self.receiver.next(0.01):
+            self.heard.append(received)
+        return [received for received in self.heard if received.body["data"]["id"] == job_id]
+
+    def drawings(self) -> list[dict[str, Any]]:
+        """Every start and end of a drawing, by the engines' own logs, oldest first."""
+        logs = self.stack.options.work_dir.glob("instances/**/engine.log")
+        entries = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
+        return sorted(entries, key=lambda entry: float(entry["at"]))
+
+    def serve_pid(self) -> int:
+        """The process of the one instance, once it is in service."""
+        self.stack.wait_ready()
+        pid = self.stack.hosting.instances(ENDPOINT)[-1].pid
+        assert pid is not None
+        return pid
+
+    def queue(self) -> Queue:
+        """SageMaker's queue, as the administrator."""
+        return Queue(self.stack.runtime_client(), time.time)
+
+    def invoke_again(self, job_id: str) -> None:
+        """SageMaker delivers the first attempt's invocation once more."""
+        job, attempt = self.stack.store.job(job_id), self.stack.store.attempt(job_id, 1)
+        assert job is not None and attempt is not None
+        self.queue().invoke(self.stack.store, job, attempt)
+
+    def plant(self, expires_in_s: float, age_s: float = 0.0, invoke: bool = True, steps: int = 1) -> Job:
+        """A job as submit would have written it `age_s` ago, with an expiry that submit does not take."""
+        now, store, owner = time.time(), self.stack.store, self.stack.cloud.api_key.id
+        job = Job(
+            id=keys.new_job_id(now - age_s, secrets.token_bytes(10)),
+            kind=Kind.TXT2IMG,
+            payload=PAYLOAD | {"steps": steps},
+            owner=owner,
+            endpoint=ENDPOINT,
+            created_at=now - age_s,
+            expires_at=now + expires_in_s,
+            callback_url=self.receiver.url,
+        )
+        store.put_mark(keys.active(job.id, owner))
+        store.put_mark(keys.index(job.id, owner))
+        store.put_json(keys.request(job.id), job.to_json(), if_absent=True)
+        attempt = Attempt(1, now - age_s)
+        store.put_json(keys.queued(job.id, 1), attempt.to_json(), if_absent=True)
+        if invoke:
+            self.queue().invoke(store, job, attempt)
+        return job
+
+    def reap(self) -> dict[str, int]:
+        """What reap did, run now by its own function."""
+        (schedule,) = self.stack.cloud.deployed.schedules
+        counts: dict[str, int] = self.stack.cloud.run_schedule(schedule)
+        return counts
+
+    def reap_later(self, seconds: float) -> dict[str, int]:
+        """What reap would do `seconds` from now: its own code, here, with its clock ahead."""
+        (function,) = (f for f in self.stack.cloud.deployed.functions.values() if "reap" in f.handler)
+        settings = read_settings(HandlerSettings, function.environment)
+        wiring = Wiring(settings, now=lambda: time.time() + seconds, make_client=self._client)
+        return reap(wiring, SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000))
+
+    def _client(self, service: str) -> Any:
+        is_runtime = service == "sagemaker-runtime"
+        return self.stack.runtime_client() if is_runtime else self.stack.cloud.client(service)
+
+    def tell_again(self, job_id: str) -> None:
+        """S3 sends the event of the job's result.json once more."""
+        bucket, key = self.stack.outputs["BucketName"], keys.result(job_id)
+        event = {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "awsRegion": "eu-central-1"}
+        record = event | {"s3": {"bucket": {"name": bucket}, "object": {"key": quote_plus(key)}}}
+        self.stack.cloud.client("sqs").send_message(
+            QueueUrl=self.stack.outputs["EventsQueueUrl"], MessageBody=json.dumps({"Records": [record]})
+        )
+
+    def assert_ended_once(self, job_id: str, status: str) -> None:
+        """One ending, one index entry that says so, one genuine callback, nothing left in active/."""
+        callbacks = self.callbacks_of(job_id)
+        assert [(call.webhook_id, call.is_genuine) for call in callbacks] == [
+            (f"{job_id}.job.{status}", True)
+        ]
+        owner, store = self.stack.cloud.api_key.id, self.stack.store
+        assert store.exists(keys.index_status(job_id, owner, "txt2img", status))
+        eventually(lambda: not store.exists(keys.active(job_id, owner)))

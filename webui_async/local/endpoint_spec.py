@@ -1,0 +1,99 @@
+"""What the control plane says about one endpoint, in one object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from webui_async.local.errors import EndpointFailed
+from webui_async.local.model_data import ModelData
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+
+#: SageMaker chooses by itself when the configuration does not say; this is our choice.
+DEFAULT_CONCURRENT = 4
+DEFAULT_STARTUP_S = 480
+
+
+@dataclass(frozen=True)
+class EndpointSpec:
+    """One asynchronous endpoint with one variant."""
+
+    name: str
+    arn: str
+    created_at: datetime
+    variant: str
+    role_arn: str
+    environment: Mapping[str, str]  #: the Model's own
+    model_data: ModelData | None
+    output_uri: str  #: S3OutputPath, no slash at its end
+    failure_uri: str | None  #: S3FailurePath, no slash at its end
+    success_topic: str | None
+    error_topic: str | None
+    max_concurrent: int  #: invocations that one instance holds at a time
+    startup_s: float  #: how long an instance may take until its first good /ping
+
+    @property
+    def region(self) -> str:
+        return self.arn.split(":")[3]
+
+    @property
+    def account(self) -> str:
+        return self.arn.split(":")[4]
+
+
+def read_spec(sagemaker: SageMakerClient, name: str) -> EndpointSpec:
+    """The endpoint as the control plane describes it.
+
+    DescribeEndpoint of moto lacks AsyncInferenceConfig, so that comes from the endpoint configuration.
+    Raises EndpointFailed for one that is not asynchronous, or whose parts are missing.
+    """
+    try:
+        endpoint = sagemaker.describe_endpoint(EndpointName=name)
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+        variant = config["ProductionVariants"][0]
+        model = sagemaker.describe_model(ModelName=variant["ModelName"])
+    except (ClientError, BotoCoreError) as error:
+        raise EndpointFailed(f"endpoint {name!r} cannot be read from the control plane: {error}") from error
+    asynchronous = config.get("AsyncInferenceConfig")
+    if not asynchronous or not asynchronous["OutputConfig"].get("S3OutputPath"):
+        raise EndpointFailed(f"endpoint {name!r} has no AsyncInferenceConfig with an S3OutputPath")
+    output = asynchronous["OutputConfig"]
+    topics = output.get("NotificationConfig", {})
+    container = model.get("PrimaryContainer") or model["Containers"][0]
+    return EndpointSpec(
+        name=name,
+        arn=endpoint["EndpointArn"],
+        created_at=endpoint["CreationTime"],
+        variant=variant["VariantName"],
+        role_arn=model["ExecutionRoleArn"],
+        environment=container.get("Environment", {}),
+        model_data=_model_data(container),
+        output_uri=output["S3OutputPath"].rstrip("/"),
+        failure_uri=output.get("S3FailurePath", "").rstrip("/") or None,
+        success_topic=topics.get("SuccessTopic"),
+        error_topic=topics.get("ErrorTopic"),
+        max_concurrent=asynchronous.get("ClientConfig", {}).get(
+            "MaxConcurrentInvocationsPerInstance", DEFAULT_CONCURRENT
+        ),
+        startup_s=variant.get("ContainerStartupHealthCheckTimeoutInSeconds", DEFAULT_STARTUP_S),
+    )
+
+
+def _model_data(container: Mapping[str, Any]) -> ModelData | None:
+    if url := container.get("ModelDataUrl"):
+        return ModelData(*split_uri(url), is_archive=True)
+    if source := container.get("ModelDataSource", {}).get("S3DataSource"):
+        return ModelData(*split_uri(source["S3Uri"]), is_archive=source["CompressionType"] == "Gzip")
+    return None
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """(bucket, key) of `s3://bucket/key`."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
