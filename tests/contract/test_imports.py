@@ -85,8 +85,8 @@ def test_nothing_deployed_knows_of_the_local_stack(room: str) -> None:
 
 def test_the_contract_imports_with_the_standard_library_alone() -> None:
     script = (
-        "import importlib, pkgutil, sys; sys.path.insert(0, sys.argv[1]); import webui_async.contract as c; "
-        "[importlib.import_module('webui_async.contract.' + m.name) for m in pkgutil.iter_modules(c.__path__)]"
+        "import importlib, pkgutil, sys; sys.path.insert(0, sys.argv[1]); import webui_async.contract as c\n"
+        "for m in pkgutil.iter_modules(c.__path__): importlib.import_module(c.__name__ + '.' + m.name)"
     )
     subprocess.run([sys.executable, "-I", "-S", "-c", script, str(ROOT)], check=True)
 
