@@ -15,15 +15,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from webui_async.contract import keys
 from webui_async.contract.errors import AttemptsExhausted, EndpointRefused, JobExpired, StoreError
-from webui_async.contract.job import MAX_ATTEMPTS, MAX_FAILURES, Attempt, Job, Result
+from webui_async.contract.job import MAX_ATTEMPTS, MAX_FAILURES, MAX_TTL_S, MIN_TTL_S, Attempt, Job, Result
 from webui_async.contract.times import to_iso
 from webui_async.store import Store
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
-#: SageMaker's own bounds of RequestTTLSeconds.
-MIN_TTL_S, MAX_TTL_S = 60, 21600
 INVOCATION_TIMEOUT_S = 3600
 #: What SageMaker answers when asking again can help. Everything else is a refusal for good.
 _PASSING = (
@@ -99,6 +97,8 @@ def retry(store: Store, queue: Queue, job_id: str, number: int, lost: Lost) -> A
     job, previous = store.job(job_id), store.attempt(job_id, number)
     if job is None or previous is None:
         return None
+    if files.has(keys.released(job_id, number)):
+        lost = Lost.RELEASED  # the 503 of a released attempt is reported as a failure too, maybe before it
     failures = previous.failures + (lost is not Lost.RELEASED)
     if ending := _ending(job, number, failures, lost, queue.now()):
         store.end(ending)

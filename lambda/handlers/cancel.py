@@ -26,7 +26,7 @@ def cancel_job(wiring: Wiring, call: Call, job_id: str) -> Response[str]:
     wiring.store.put_json(keys.cancel(job_id), {"asked_at": to_iso(wiring.now())})
     progress = wiring.store.progress(job_id)
     if status_of(files, progress, None) is Status.PROCESSING:
-        return http.answer(202, show(wiring, call, job, files))
+        return http.answer(202, show(wiring, call, job, wiring.store.files(job_id)))
     if not wiring.store.end(_canceled(wiring, job)):
         raise _ended(wiring.store, job_id)
     return http.answer(200, show(wiring, call, job, wiring.store.files(job_id)))

@@ -15,30 +15,27 @@ from handlers.http import Call
 from handlers.wiring import Wiring
 from webui_async.contract import keys
 from webui_async.contract.errors import InvalidPayload
-from webui_async.contract.job import Status, sort_newest_first, status_of
+from webui_async.contract.job import DEFAULT_LIMIT, MAX_LIMIT, Status, sort_newest_first, status_of
 from webui_async.contract.keys import IndexKey
 from webui_async.contract.times import to_iso
 
-DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 #: Jobs that one call looks at for a status; what is left over is for the next page.
-_MAX_LOOKS = 500
+MAX_LOOKS = 500
 
 
 def list_jobs(wiring: Wiring, call: Call) -> Response[str]:
     """GET /jobs?limit&cursor&status: a page of jobs and the cursor of the next one."""
     owner, limit, wanted = call.owner(wiring), _read_limit(call), _read_status(call)
     jobs: list[dict[str, Any]] = []
-    entries = _entries(wiring, owner, _read_cursor(call))
-    for looked, entry in enumerate(entries):
-        if len(jobs) == limit or looked == _MAX_LOOKS:
-            entries = itertools.chain([entry], entries)
-            break
-        line = _line(wiring, call, owner, entry)
+    last, entries = "", _entries(wiring, owner, _read_cursor(call))
+    for entry in itertools.islice(entries, MAX_LOOKS):
+        last, line = entry.job_id, _line(wiring, call, entry)
         if line is not None and wanted in (None, line["status"]):
             jobs.append(line)
-        last = entry
+        if len(jobs) == limit:
+            break
     is_more = next(entries, None) is not None
-    return http.answer(200, {"jobs": jobs, "next_cursor": _cursor(last.job_id) if is_more else None})
+    return http.answer(200, {"jobs": jobs, "next_cursor": _cursor(last) if is_more else None})
 
 
 def _entries(wiring: Wiring, owner: str, after_job: str | None) -> Iterator[IndexKey]:
@@ -52,7 +49,7 @@ def _entries(wiring: Wiring, owner: str, after_job: str | None) -> Iterator[Inde
         yield sort_newest_first(group)[0]
 
 
-def _line(wiring: Wiring, call: Call, owner: str, entry: IndexKey) -> dict[str, Any] | None:
+def _line(wiring: Wiring, call: Call, entry: IndexKey) -> dict[str, Any] | None:
     """One job of the page; None for an entry whose job is not there, or not yet."""
     kind, status = entry.kind, entry.status
     if kind is None or status is None:

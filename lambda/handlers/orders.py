@@ -12,11 +12,10 @@ from webui_async.contract import catalog, keys
 from webui_async.contract.envelopes import open_envelope
 from webui_async.contract.errors import ForbiddenField, InvalidPayload, TooManyJobs, UnknownUpload
 from webui_async.contract.fields import Limits
+from webui_async.contract.images import CONTENT_TYPES
+from webui_async.contract.job import MIN_TTL_S
 from webui_async.contract.payload import Kind, Payload, parse_payload
 from webui_async.contract.settings import HandlerSettings
-from webui_async.retry import MIN_TTL_S
-
-FORMATS = ("png", "jpg", "webp")
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,6 @@ def _read_output(value: object) -> dict[str, str]:
     if foreign := set(value) - {"format"}:
         raise ForbiddenField(f"output.{min(foreign)[:80]}", "output has format only")
     image_format = value.get("format", "png")
-    if image_format not in FORMATS:
-        raise InvalidPayload("output.format", image_format, f"it must be {' or '.join(FORMATS)}")
+    if image_format not in tuple(CONTENT_TYPES):
+        raise InvalidPayload("output.format", image_format, f"it must be {' or '.join(CONTENT_TYPES)}")
     return {"format": image_format}

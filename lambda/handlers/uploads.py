@@ -9,9 +9,8 @@ from handlers.http import Call
 from handlers.wiring import Wiring
 from webui_async.contract import keys
 from webui_async.contract.errors import ForbiddenField, InvalidPayload
+from webui_async.contract.images import CONTENT_TYPES
 from webui_async.contract.times import to_iso
-
-CONTENT_TYPES = ("image/png", "image/jpeg", "image/webp")
 
 
 def post_upload(wiring: Wiring, call: Call) -> Response[str]:
@@ -20,9 +19,7 @@ def post_upload(wiring: Wiring, call: Call) -> Response[str]:
     if foreign := set(body) - {"size_bytes", "content_type"}:
         raise ForbiddenField(min(foreign)[:80], "an upload has size_bytes and content_type")
     size_bytes = _read_size(body.get("size_bytes"), wiring.settings.max_upload_bytes)
-    content_type = body.get("content_type")
-    if content_type not in CONTENT_TYPES:
-        raise InvalidPayload("content_type", content_type, f"it must be {' or '.join(CONTENT_TYPES)}")
+    content_type = _read_type(body.get("content_type"))
     upload_id, ttl_s = wiring.random(16).hex(), wiring.settings.link_ttl_s
     url = wiring.store.presign_put(keys.upload(owner, upload_id), ttl_s, size_bytes, content_type)
     document = {
@@ -39,4 +36,11 @@ def post_upload(wiring: Wiring, call: Call) -> Response[str]:
 def _read_size(value: object, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise InvalidPayload("size_bytes", value, f"it must be a whole number from 1 to {most}")
+    return value
+
+
+def _read_type(value: object) -> str:
+    known = tuple(CONTENT_TYPES.values())
+    if not isinstance(value, str) or value not in known:
+        raise InvalidPayload("content_type", value, f"it must be {' or '.join(known)}")
     return value

@@ -104,6 +104,15 @@ def test_a_release_is_no_failure_and_ten_attempts_are_enough(stage: Stage, job: 
     assert ending(stage, job) == (Status.FAILED, "attempts_exhausted")
 
 
+def test_the_503_of_a_released_attempt_is_no_failure_even_when_it_is_told_first(
+    stage: Stage, job: Job
+) -> None:
+    stage.release(job)
+    assert again(stage, job, 1, Lost.FAILED) == 2
+    attempt = stage.store.attempt(job.id, 2)
+    assert attempt is not None and attempt.failures == 0
+
+
 def test_past_its_time_a_job_expires(stage: Stage) -> None:
     job = stage.accept(ttl_s=60)
     stage.offset_s = 60

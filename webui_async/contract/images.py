@@ -8,6 +8,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+#: The formats we take and make -> their content types.
+CONTENT_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 PNG_START = b"\x89PNG\r\n\x1a\n"
 _DATA_URL = re.compile(r"data:image/[\w.+-]{1,40};base64,")
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

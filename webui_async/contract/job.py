@@ -13,6 +13,10 @@ from webui_async.contract.errors import NoOwner, PipelineError
 from webui_async.contract.payload import Kind
 from webui_async.contract.times import to_epoch, to_iso
 
+#: SageMaker's own bounds of RequestTTLSeconds, and so of a job's ttl_s.
+MIN_TTL_S, MAX_TTL_S = 60, 21600
+#: Jobs on one page of the list.
+DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 MAX_FAILURES = 3
 MAX_ATTEMPTS = 10
 

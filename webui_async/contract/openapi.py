@@ -9,6 +9,8 @@ from typing import Any
 from webui_async.contract import errors
 from webui_async.contract.catalog import ROUTES as STOCK_LISTS
 from webui_async.contract.errors import PipelineError
+from webui_async.contract.images import CONTENT_TYPES
+from webui_async.contract.job import DEFAULT_LIMIT, MAX_LIMIT, Status
 from webui_async.contract.payload import Kind
 from webui_async.contract.schemas import Schema, components, payload_name, ref
 
@@ -80,9 +82,9 @@ def openapi(base_url: str) -> dict[str, Any]:
 def _job_routes() -> tuple[Route, ...]:
     job = ref("Job")
     query: dict[str, Schema] = {
-        "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+        "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         "cursor": {"type": "string"},
-        "status": {"enum": components()["Job"]["properties"]["status"]["enum"]},
+        "status": {"enum": [status.value for status in Status]},
     }
     return (
         Route("POST", "/jobs", "Take a job", {202: (_ACCEPTED, job)}, (*_TAKING, errors.CallbackRefused),
@@ -126,7 +128,7 @@ def _other_routes() -> tuple[Route, ...]:
         "type": "object",
         "properties": {
             "size_bytes": {"type": "integer", "minimum": 1},
-            "content_type": {"enum": ["image/png", "image/jpeg", "image/webp"]},
+            "content_type": {"enum": list(CONTENT_TYPES.values())},
         },
         "required": ["size_bytes", "content_type"],
     }

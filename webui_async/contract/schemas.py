@@ -8,11 +8,11 @@ from typing import Any
 from webui_async.contract import fields
 from webui_async.contract.errors import all_errors
 from webui_async.contract.fields import Field, Limits
-from webui_async.contract.job import Status
+from webui_async.contract.images import CONTENT_TYPES
+from webui_async.contract.job import MAX_TTL_S, MIN_TTL_S, Status
 from webui_async.contract.payload import Kind
 
 Schema = dict[str, Any]
-FORMATS = ("png", "jpg", "webp")
 _LIMITS = Limits()
 
 
@@ -124,11 +124,11 @@ def _job_request() -> Schema:
             "format": "uri",
             "description": "https, public; called once the job ended",
         },
-        output=_object(format={"enum": list(FORMATS), "default": "png"}),
+        output=_object(format={"enum": list(CONTENT_TYPES), "default": "png"}),
         ttl_s={
             "type": "integer",
-            "minimum": 60,
-            "maximum": 21600,
+            "minimum": MIN_TTL_S,
+            "maximum": MAX_TTL_S,
             "description": "expired when not drawn by then",
         },
     )

@@ -93,6 +93,9 @@ class AsyncRuntime:
         except TimeoutError:
             return refused_by_container(0)
         content_type = reply.headers.get("content-type", "application/octet-stream")
+        if reply.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            # SageMaker takes an instance out of its routing before it stops it; who stops it here may not.
+            instance.suspect()
         if not reply.is_success:
             return refused_by_container(reply.status_code, reply.content, content_type)
         if "content-length" not in reply.headers:

@@ -178,6 +178,7 @@ def answer_of(result: Any, decodes: bool) -> Outgoing:
             data = base64.b64decode(data, validate=True)
         except binascii.Error as error:
             raise MalformedAnswer(f"the function's body is not base64: {error}") from error
+    headers = {name: values for name, values in headers.items() if name.lower() != "content-length"}
     pairs = tuple((name, value) for name, values in headers.items() for value in values)
     return Outgoing(int(result["statusCode"]), pairs, data)
 

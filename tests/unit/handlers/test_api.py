@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handlers import listing
 
 from tests.unit.handlers.front import CATALOG, PNG, Front
 from tests.unit.handlers.stage import OWNER, Killed, open_stage
@@ -313,6 +314,15 @@ def test_jobs_are_filtered_by_status(front: Front) -> None:
     assert ids == [jobs[1].id]
     assert cursor is not None
     assert page(front, status="succeeded", limit="1", cursor=cursor) == ([jobs[0].id], None)
+
+
+def test_a_page_looks_at_a_bounded_number_of_jobs(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [front.stage.accept(keys.new_job_id(front.clock + i, bytes(10))) for i in range(3)]
+    monkeypatch.setattr(listing, "MAX_LOOKS", 2)
+    ids, cursor = page(front, status="queued")
+    assert ids == [jobs[2].id, jobs[1].id]
+    assert cursor is not None
+    assert page(front, status="failed", cursor=cursor) == ([], None)
 
 
 def test_another_owners_jobs_are_not_listed(front: Front, job: Job) -> None:
