@@ -35,13 +35,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, run, text in (
-        ("demo", _demo, "one job through the whole road on this machine, then stop"),
-        ("up", _up, "the same stack, left running until Ctrl-C"),
+    for name, run, port, text in (
+        ("demo", _demo, 0, "one job through the whole road on this machine, then stop"),
+        ("up", _up, 8765, "the same stack, left running until Ctrl-C"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument(
-            "--port", type=int, default=0, help="port of the local API (default: a free one)"
+            "--port", type=int, default=port, help="port of the API, 0 for a free one (default: %(default)s)"
         )
         command.add_argument(
             "--models", type=Path, default=Path("model_layout"), help="model tree (default: %(default)s)"

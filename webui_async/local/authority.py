@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,6 +21,8 @@ from xml.sax.saxutils import escape
 from webui_async.local.actions import calls_of
 from webui_async.local.policy import Call, Document, Principal, Verdict, judge
 from webui_async.local.signatures import HttpRequest, is_over, is_signed_by, read_signature
+
+log = logging.getLogger(__name__)
 
 StartResponse = Callable[..., Any]
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
@@ -73,6 +76,7 @@ class Authority:
             if service == "s3" and request.method in ("GET", "HEAD"):
                 return self._hide_absence(caller, request, environ, start_response)
         except Refusal as refusal:
+            log.warning("%s %s: %s", request.method, request.path, refusal)
             return _answer(refusal, request, start_response)
         return self.application(environ, start_response)
 

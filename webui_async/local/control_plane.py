@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import boto3
 from botocore.config import Config
 
-from webui_async.local import children
+from webui_async.local import children, service_model
 from webui_async.local.errors import StackError
 from webui_async.local.policy import Call, Principal, Verdict, judge
 
@@ -50,6 +50,7 @@ class ControlPlane:
         self.endpoint_url = f"http://127.0.0.1:{port}"
         self.admin, self.region = admin, region
         self._session = boto3.Session(region_name=region)
+        service_model.register(self._session.events)
 
     @classmethod
     def start(cls, work_dir: Path, region: str = REGION) -> ControlPlane:

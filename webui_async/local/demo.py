@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shlex
 import tempfile
@@ -22,18 +23,26 @@ PAYLOAD = {
     "prompt": "a red star on a blue background",
     "negative_prompt": "",
     "seed": 7,
-    "steps": 20,
+    "steps": 30,
     "cfg_scale": 7,
     "width": 512,
     "height": 512,
     "sampler_name": "Euler a",
 }
 WAIT_S = 300.0
+#: What only our child processes import: missing there, it would be a trace in some log.
+_CHILDREN_NEED = (
+    "moto", "aws_lambda_powertools", "torch", "diffusers", "transformers", "safetensors", "PIL", "numpy",
+)  # fmt: skip
+QUEUE = "demo-endings"
+UP_PORT = 8765
+#: Progress is written more often than on AWS, so that a fast machine shows it too.
+CONTAINER = {"heartbeat_s": "0.4"}
 
 
 @dataclass
 class Stations:
-    """Prints each station when it is reached, with the seconds since the last one and since the start."""
+    """Prints each station when it is reached: seconds since the start, seconds since the last one."""
 
     started: float
     last: float
@@ -51,9 +60,11 @@ class Stations:
 
 def run_demo(models: Path, out: Path, port: int) -> int:
     """0 once the picture is saved and both roads told of the ending. Raises PipelineError otherwise."""
+    _check_installed()
     stations = Stations.begin()
     with tempfile.TemporaryDirectory(prefix="webui-async-") as work, Receiver() as receiver:
-        options = Options(Path(work), models, port=port, parameters={"CallbackAllowHosts": receiver.host})
+        parameters = {"CallbackAllowHosts": receiver.host}
+        options = Options(Path(work), models, port=port, parameters=parameters, container=CONTAINER)
         with Stack(options) as stack:
             stations.reach(
                 "cloud: bucket, queues, topics, roles and API from template.yaml; five functions up"
@@ -65,8 +76,18 @@ def run_demo(models: Path, out: Path, port: int) -> int:
                 "endpoint in service: serve started the engine, loaded the checkpoint, drew a warm-up"
             )
             saved = _draw(stack.client(), told, receiver, stations, out)
-            _print_what_to_try(stack, saved)
+    print(
+        f"\npicture: {saved.resolve()}\ntry it yourself: `make up` starts this stack and prints its KEY, then\n"
+    )
+    print(_how_to_try(f"http://127.0.0.1:{UP_PORT}/v1", "KEY"))
     return 0
+
+
+def _check_installed() -> None:
+    """Raises ModuleNotFoundError for a package that is missing, before anything is started."""
+    for name in _CHILDREN_NEED:
+        if importlib.util.find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def _draw(client: Client, told: _Topic, receiver: Receiver, stations: Stations, out: Path) -> Path:
@@ -118,15 +139,28 @@ class _Topic:
 
     def __init__(self, stack: Stack):
         self._sqs = stack.cloud.client("sqs")
-        queue_url = self._sqs.create_queue(QueueName="demo-endings")["QueueUrl"]
-        attributes = self._sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
+        self._queue_url = self._sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
+        topic_arn = stack.outputs["EndingsTopicArn"]
+        queue_arn = topic_arn.replace(":sns:", ":sqs:").rpartition(":")[0] + f":{QUEUE}"
+        self._let_in(topic_arn, queue_arn)
         stack.cloud.client("sns").subscribe(
-            TopicArn=stack.outputs["EndingsTopicArn"],
+            TopicArn=topic_arn,
             Protocol="sqs",
-            Endpoint=attributes["Attributes"]["QueueArn"],
+            Endpoint=queue_arn,
             Attributes={"RawMessageDelivery": "true"},
         )
-        self._queue_url = queue_url
+
+    def _let_in(self, topic_arn: str, queue_arn: str) -> None:
+        """The topic may send to the queue: without this, SNS drops its messages, here as on AWS."""
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue_arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self._sqs.set_queue_attributes(QueueUrl=self._queue_url, Attributes={"Policy": policy})
 
     def wait_for(self, job_id: str) -> None:
         """Until the topic told that the job ended. Raises StackError when it never does."""
@@ -138,31 +172,26 @@ class _Topic:
         raise StackError(f"the topic of endings did not tell of job {job_id} within {WAIT_S:g} s")
 
 
-def _print_what_to_try(stack: Stack, saved: Path) -> None:
-    print(f"\npicture: {saved.resolve()}\ntry it yourself: make up, then\n")
-    print(_curl(stack))
-
-
-def _curl(stack: Stack) -> str:
+def _how_to_try(api_url: str, key: str) -> str:
     body = json.dumps({name: PAYLOAD[name] for name in ("prompt", "seed", "steps", "width", "height")})
-    key = shlex.quote(f"x-api-key: {stack.cloud.api_key.value}")
+    header = shlex.quote(f"x-api-key: {key}")
     return (
-        f"  curl --location --header {key} \\\n"
+        f"  curl --location --header {header} \\\n"
         f"       --json {shlex.quote(body)} \\\n"
-        f"       {stack.api_url}/sdapi/v1/txt2img\n\n"
-        f"  curl --header {key} {stack.api_url}/jobs\n"
-        f"  {stack.api_url}/docs    {stack.api_url}/health    {stack.api_url}/openapi.json"
+        f"       {api_url}/sdapi/v1/txt2img\n\n"
+        f"  curl --header {header} {api_url}/jobs\n"
+        f"  {api_url}/docs    {api_url}/health    {api_url}/openapi.json"
     )
 
 
 def run_up(models: Path, out: Path, port: int) -> int:
     """0 after Ctrl-C. The logs stay in `out`/logs."""
+    _check_installed()
     print("starting; Ctrl-C stops everything", flush=True)
     with Stack(Options(out.resolve() / "stack", models, port=port)) as stack:
         stack.wait_ready()
-        print(
-            f"\nup at {stack.api_url}; logs are in {out.resolve() / 'stack'}\n\n{_curl(stack)}\n", flush=True
-        )
+        print(f"\nup at {stack.api_url}; logs are in {stack.options.work_dir}\n")
+        print(_how_to_try(stack.api_url, stack.cloud.api_key.value), flush=True)
         try:
             threading.Event().wait()
         except KeyboardInterrupt:

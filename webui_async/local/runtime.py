@@ -2,7 +2,8 @@
 
 JSON lines on standard input and output: `{"event", "request_id", "deadline", "arn"}` in, `{"result"}` or
 `{"error"}` out; the first line out says that the handler is imported. What the handler prints goes to
-standard error. The process ends when its standard input does, even while the handler works.
+standard error; what it asks of AWS is held against the service model first. The process ends when its
+standard input does, even while the handler works.
 
     python -m webui_async.local.runtime handlers.submit.handler lambda/
 """
@@ -20,6 +21,8 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any
+
+from webui_async.local.checked import check_requests
 
 Handler = Callable[[Any, "Context"], Any]
 
@@ -79,6 +82,7 @@ def main(name: str, code_dir: str) -> None:
     waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(requests, waiting), daemon=True).start()
     try:
+        check_requests()
         handler = load_handler(name, code_dir)
     except Exception as error:  # the same edge, one step earlier
         _write(replies, describe(error))

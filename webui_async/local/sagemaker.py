@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SERVE_COMMAND = (sys.executable, "-m", "serve")
+SERVE_COMMAND = (sys.executable, "-m", "webui_async.local.checked", "serve")
 DEFAULT_TIMING = Timing()
 #: In the answer of serve's /ping once it has given up its engine.
 _BROKEN = '"broken"'

@@ -41,6 +41,11 @@ def handler(event, context):
 
 def unserializable(event, context):
     return object()
+
+def describe(event, context):
+    import boto3
+    client = boto3.client("sagemaker", "eu-central-1", endpoint_url="http://127.0.0.1:1")
+    return client.describe_endpoint(EndpointName=event["endpoint"])
 """
 
 
@@ -134,6 +139,11 @@ def test_a_handler_killed_between_events_is_replaced(make_pool):
 def test_a_result_that_is_not_json_is_the_handlers_error(make_pool):
     with pytest.raises(FunctionFailed, match="not JSON serializable"):
         make_pool("handlers_under_test.unserializable").invoke({})
+
+
+def test_a_request_that_aws_would_refuse_is_the_handlers_error(make_pool):
+    with pytest.raises(FunctionFailed, match="Value at 'endpointName' failed to satisfy constraint"):
+        make_pool("handlers_under_test.describe").invoke({"endpoint": "not_a_name"})
 
 
 @pytest.mark.parametrize("name", ["absent.handler", "handlers_under_test.absent"])
