@@ -13,12 +13,11 @@ from serve.pictures import Picture, read_info, read_pictures
 from serve.preflight import differences
 from webui_async.contract import keys
 from webui_async.contract.errors import PipelineError
+from webui_async.contract.images import CONTENT_TYPES
 from webui_async.contract.job import Image, Job, Metrics, Result, Status
 from webui_async.store import Store
 
 logger = logging.getLogger(__name__)
-
-_CONTENT_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 
 
 async def leave_pictures(job: Job, run: str, drawn: Drawn, container: Container) -> Answer:
@@ -78,7 +77,7 @@ def _read(drawn: Drawn) -> tuple[list[Picture], dict[str, Any]]:
 
 def _put_picture(store: Store, job_id: str, run: str, number: int, picture: Picture) -> Image:
     key = keys.picture(job_id, run, number, picture.image_format)
-    store.put_bytes(key, picture.data, _CONTENT_TYPES[picture.image_format])
+    store.put_bytes(key, picture.data, CONTENT_TYPES[picture.image_format])
     return Image(key, picture.seed, picture.width, picture.height)
 
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import requests
 
 from webui_async.contract.errors import InvalidPayload, PipelineError
-from webui_async.contract.images import read_header
+from webui_async.contract.images import CONTENT_TYPES, read_header
 from webui_async.contract.job import Status
 from webui_async.transport import ApiError, ApiUnreachable, Transport
 
@@ -28,8 +28,7 @@ MIN_POLL_S, MAX_POLL_S = 0.25, 5.0
 #: Of the time gone by: so an ending is found out about at most a tenth too late.
 _POLL_SHARE = 0.1
 _PAGE = 100
-_CONTENT_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
-_EXTENSIONS = {content_type: extension for extension, content_type in _CONTENT_TYPES.items()}
+_EXTENSIONS = {content_type: extension for extension, content_type in CONTENT_TYPES.items()}
 
 
 class WaitTimeout(PipelineError):
@@ -227,7 +226,7 @@ class Client:
 
 def _content_type(data: bytes) -> str:
     try:
-        return _CONTENT_TYPES[read_header(data).image_format]
+        return CONTENT_TYPES[read_header(data).image_format]
     except ValueError as error:
         raise InvalidPayload("picture", f"a file of {len(data)} bytes", f"it is {error}") from error
 

@@ -66,19 +66,14 @@ def run_demo(models: Path, out: Path, port: int) -> int:
         parameters = {"CallbackAllowHosts": receiver.host}
         options = Options(Path(work), models, port=port, parameters=parameters, container=CONTAINER)
         with Stack(options) as stack:
-            stations.reach(
-                "cloud: bucket, queues, topics, roles and API from template.yaml; five functions up"
-            )
+            stations.reach("cloud: bucket, queues, topics, roles, API as in template.yaml; five functions")
             told = _Topic(stack)
             receiver.secrets = [stack.callback_secret()]
             stack.wait_ready()
-            stations.reach(
-                "endpoint in service: serve started the engine, loaded the checkpoint, drew a warm-up"
-            )
+            stations.reach("endpoint in service: engine started, checkpoint loaded, warm-up drawn")
             saved = _draw(stack.client(), told, receiver, stations, out)
-    print(
-        f"\npicture: {saved.resolve()}\ntry it yourself: `make up` starts this stack and prints its KEY, then\n"
-    )
+    print(f"\npicture: {saved.resolve()}")
+    print("try it yourself: `make up` starts this stack and prints its KEY, then\n")
     print(_how_to_try(f"http://127.0.0.1:{UP_PORT}/v1", "KEY"))
     return 0
 
