@@ -11,9 +11,9 @@ from webui_async.contract.settings import PREFIX, HandlerSettings, ServeSettings
 
 HEAD = """# Settings
 
-Every process reads its settings once, from `WEBUI_ASYNC_*` variables. The functions get theirs from template.yaml, the
-container from the SageMaker Model's environment. Lists are comma separated; tables are JSON.
-This page is written by docs/write_settings.py; a test holds it to the code.
+Every process reads its settings once, from `WEBUI_ASYNC_*` variables. The functions get theirs from
+template.yaml, the container from the SageMaker Model's environment. Lists are comma separated, tables are
+JSON. This page is written by docs/write_settings.py; a test holds it to the code.
 """
 
 

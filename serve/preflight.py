@@ -12,11 +12,12 @@ from webui_async.contract import keys
 from webui_async.contract.catalog import check_names, find_checkpoint
 from webui_async.contract.errors import InvalidPayload, StoreError, UnknownUpload
 from webui_async.contract.fields import Limits
+from webui_async.contract.images import CONTENT_TYPES
 from webui_async.contract.job import Job
 from webui_async.contract.payload import CHECKPOINT_SETTING, Payload, fill_uploads, parse_payload
 from webui_async.store import Store
 
-FORMATS = ("png", "jpg", "webp")
+FORMATS = tuple(CONTENT_TYPES)
 
 
 def prepare_job(job: Job, catalog: Mapping[str, Any], store: Store, limits: Limits) -> Payload:

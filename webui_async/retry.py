@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from webui_async.contract import keys
-from webui_async.contract.errors import AttemptsExhausted, EndpointRefused, JobExpired, StoreError
+from webui_async.contract.errors import (
+    AttemptsExhausted,
+    EndpointRefused,
+    JobCanceled,
+    JobExpired,
+    StoreError,
+)
 from webui_async.contract.job import MAX_ATTEMPTS, MAX_FAILURES, MAX_TTL_S, MIN_TTL_S, Attempt, Job, Result
 from webui_async.contract.times import to_iso
 from webui_async.store import Store
@@ -23,7 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
 INVOCATION_TIMEOUT_S = 3600
-#: What SageMaker answers when asking again can help. Everything else is a refusal for good.
+#: What SageMaker answers when asking again can help, beside any 5xx. Everything else is a refusal for good.
 _PASSING = (
     "ThrottlingException",
     "ServiceUnavailable",
@@ -64,8 +70,7 @@ class Queue:
                 InvocationTimeoutSeconds=INVOCATION_TIMEOUT_S,
             )
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            kind = StoreError if code in _PASSING else EndpointRefused
+            kind = StoreError if _can_pass(error) else EndpointRefused
             raise kind(f"endpoint {job.endpoint!r} did not take job {job.id}: {error}") from error
         except BotoCoreError as error:
             raise StoreError(
@@ -84,8 +89,8 @@ def enqueue_first(store: Store, queue: Queue, job: Job) -> Attempt | None:
 def retry(store: Store, queue: Queue, job_id: str, number: int, lost: Lost) -> Attempt | None:
     """The attempt after `number`, queued and invoked; None when there is to be none.
 
-    There is none when the job has ended, when its attempt n+1 exists, and when it ends here: expired,
-    too many failures, too many attempts.
+    There is none when the job has ended, when its attempt n+1 exists, and when it ends here: canceled,
+    expired, too many failures, too many attempts.
     """
     files = store.files(job_id)
     if (
@@ -100,6 +105,10 @@ def retry(store: Store, queue: Queue, job_id: str, number: int, lost: Lost) -> A
     if files.has(keys.released(job_id, number)):
         lost = Lost.RELEASED  # the 503 of a released attempt is reported as a failure too, maybe before it
     failures = previous.failures + (lost is not Lost.RELEASED)
+    if files.has(keys.cancel(job_id)):
+        # Asked for while it was drawn. No GPU need wake to find that out.
+        store.end(Result.of_error(job_id, JobCanceled("the job was canceled by its owner"), queue.now()))
+        return None
     if ending := _ending(job, number, failures, lost, queue.now()):
         store.end(ending)
         return None
@@ -134,6 +143,11 @@ def expired(job: Job) -> JobExpired:
     return JobExpired(
         f"the job was not drawn by {to_iso(job.expires_at)}. Post it again, with a longer ttl_s if need be"
     )
+
+
+def _can_pass(error: ClientError) -> bool:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or error.response.get("Error", {}).get("Code", "") in _PASSING
 
 
 def _ttl_s(job: Job, now: float) -> int:

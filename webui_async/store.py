@@ -94,7 +94,7 @@ class Store:
                 return True
             except ClientError as error:
                 if _code(error) == _LOST:
-                    return False
+                    return _was_repeated(error) and self.get_bytes(key) == data
                 if _code(error) != _CONTENDED or last:
                     raise
         return False
@@ -151,11 +151,9 @@ class Store:
         return self.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=size, **page)
 
     @_ours
-    def presign_get(self, key: str, ttl_s: int, file_name: str | None = None) -> str:
+    def presign_get(self, key: str, ttl_s: int) -> str:
         """A link that anybody may read the object with for `ttl_s` seconds."""
         request = {"Bucket": self.bucket, "Key": key}
-        if file_name:
-            request["ResponseContentDisposition"] = f'inline; filename="{file_name}"'
         return self.s3.generate_presigned_url("get_object", Params=request, ExpiresIn=ttl_s)
 
     @_ours
@@ -200,6 +198,11 @@ class Store:
             {entry.key.removeprefix(prefix): entry.size for entry in entries},
             {entry.key.removeprefix(prefix): entry.modified for entry in entries},
         )
+
+
+def _was_repeated(error: ClientError) -> bool:
+    """Whether botocore sent the request again: the first try may have arrived, and only its answer not."""
+    return error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
 
 
 def _code(error: ClientError) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from handlers import http
+from handlers.hold import held_until
 from handlers.http import Call
 from handlers.wiring import Wiring
 from webui_async.contract import keys
@@ -24,15 +25,19 @@ MAX_LOOKS = 500
 
 
 def list_jobs(wiring: Wiring, call: Call) -> Response[str]:
-    """GET /jobs?limit&cursor&status: a page of jobs and the cursor of the next one."""
+    """GET /jobs?limit&cursor&status: a page of jobs and the cursor of the next one.
+
+    A page is shorter than its limit when looking for more would take too long.
+    """
     owner, limit, wanted = call.owner(wiring), _read_limit(call), _read_status(call)
+    until = held_until(wiring, call)
     jobs: list[dict[str, Any]] = []
     last, entries = "", _entries(wiring, owner, _read_cursor(call))
     for entry in itertools.islice(entries, MAX_LOOKS):
         last, line = entry.job_id, _line(wiring, call, entry)
         if line is not None and wanted in (None, line["status"]):
             jobs.append(line)
-        if len(jobs) == limit:
+        if len(jobs) == limit or wiring.now() >= until:
             break
     is_more = next(entries, None) is not None
     return http.answer(200, {"jobs": jobs, "next_cursor": _cursor(last) if is_more else None})

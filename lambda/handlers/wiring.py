@@ -24,8 +24,14 @@ if TYPE_CHECKING:
 
 #: Three tries are what a 29 s API call can bear.
 _CONFIG = Config(retries={"mode": "standard", "max_attempts": 3})
-#: Presigned links need SigV4.
-_S3_CONFIG = _CONFIG.merge(Config(signature_version="s3v4"))
+#: Presigned links need SigV4, and the bucket's own region in the host: the global one redirects, which breaks
+#: the signature.
+_S3_CONFIG = _CONFIG.merge(
+    Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
+    )
+)
 
 
 def _make_client(name: str) -> Any:

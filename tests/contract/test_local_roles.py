@@ -19,6 +19,28 @@ STACK = "webui-async"
 REFUSED = ("AccessDenied", "AccessDeniedException")
 
 
+JOB = {
+    "request", "queued", "released", "progress", "picture", "reply", "result", "cancel", "deleted",
+    "callback",
+}  # fmt: skip
+READS = {
+    "SubmitRole": JOB | {"idempotency", "catalog", "upload"},
+    "ApiRole": JOB | {"catalog"},
+    "CompleteRole": JOB,
+    "DeliverRole": JOB,
+    "ReapRole": JOB,
+    "EndpointRole": JOB | {"upload", "model", "pack"},
+}
+LISTS = {
+    "SubmitRole": {"active", "jobs", "idempotency", "catalog", "uploads"},
+    "ApiRole": {"jobs", "index", "active", "catalog"},
+    "CompleteRole": {"jobs", "active"},
+    "DeliverRole": {"jobs"},
+    "ReapRole": {"jobs", "active"},
+    "EndpointRole": {"jobs", "models"},
+}
+
+
 class World:
     """The template, made on a control plane of its own."""
 
@@ -30,6 +52,9 @@ class World:
     def _assume(self, role: str) -> Credentials:
         service = "sagemaker.amazonaws.com" if role == "EndpointRole" else "lambda.amazonaws.com"
         return self.plane.assume(self.deployed.outputs[f"{role}Arn"], service)
+
+    def exists(self, key: str) -> bool:
+        return "Contents" in self.plane.client("s3").list_objects_v2(Bucket=self.bucket, Prefix=key)
 
     def may(self, role: str, service: str, operation: str, **parameters: Any) -> bool:
         """Whether the call, made with the role's own keys, gets past IAM."""
@@ -71,6 +96,31 @@ def test_a_role_removes_its_own_kinds_of_key_and_no_other(world: World, role: st
 
 
 @pytest.mark.parametrize("role", ACTIONS)
+def test_a_role_reads_its_own_kinds_of_key_and_no_other(world: World, role: str) -> None:
+    admin = world.plane.client("s3")
+    for key in KEYS.values():
+        if not world.exists(key):  # so that a refusal is about the key, and not about what is missing
+            admin.put_object(Bucket=world.bucket, Key=key, Body=b"", IfNoneMatch="*")
+    read = {
+        kind
+        for kind, key in KEYS.items()
+        if world.may(role, "s3", "get_object", Bucket=world.bucket, Key=key)
+    }
+    assert read == READS[role]
+
+
+@pytest.mark.parametrize("role", ACTIONS)
+def test_a_role_lists_under_its_own_prefixes_and_no_other(world: World, role: str) -> None:
+    prefixes = {key.partition("/")[0] for key in KEYS.values()}
+    listed = {
+        prefix
+        for prefix in prefixes
+        if world.may(role, "s3", "list_objects_v2", Bucket=world.bucket, Prefix=f"{prefix}/")
+    }
+    assert listed == LISTS[role]
+
+
+@pytest.mark.parametrize("role", ACTIONS)
 def test_a_role_reaches_no_service_beyond_its_set(world: World, role: str) -> None:
     outputs = world.deployed.outputs
     endings, errors = outputs["EndingsTopicArn"], outputs["ErrorTopicArn"]
@@ -83,12 +133,20 @@ def test_a_role_reaches_no_service_beyond_its_set(world: World, role: str) -> No
         "send callback": ("sqs", "send_message", {"QueueUrl": callbacks, **message}),
         "receive event": ("sqs", "receive_message", {"QueueUrl": events, "VisibilityTimeout": 0}),
         "receive callback": ("sqs", "receive_message", {"QueueUrl": callbacks, "VisibilityTimeout": 0}),
+        "purge events": ("sqs", "purge_queue", {"QueueUrl": events}),
+        "subscribe": ("sns", "subscribe", {"TopicArn": endings, "Protocol": "sqs", "Endpoint": events}),
         "read secret": ("secretsmanager", "get_secret_value", {"SecretId": outputs["CallbackSecretArn"]}),
         "list all": ("s3", "list_objects_v2", {"Bucket": world.bucket}),
         "read policy": ("s3", "get_bucket_policy", {"Bucket": world.bucket}),
         "make bucket": ("s3", "create_bucket", {"Bucket": "another-bucket"}),
         "list endpoints": ("sagemaker", "list_endpoints", {}),
+        "stop endpoint": ("sagemaker", "delete_endpoint", {"EndpointName": "webui-async"}),
         "list users": ("iam", "list_users", {}),
+        "take a role": (
+            "sts",
+            "assume_role",
+            {"RoleArn": outputs["CompleteRoleArn"], "RoleSessionName": "other"},
+        ),
     }
     allowed = {
         "CompleteRole": {"publish endings", "send callback", "receive event"},

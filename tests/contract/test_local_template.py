@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.contract.translated import FUNCTIONS, PATH, translated
+from tests.contract.translated import FUNCTIONS, PATH, translated, without
 from webui_async.local.control_plane import ControlPlane
 from webui_async.local.deployed import Deployed
 from webui_async.local.deployment import deploy_template
@@ -29,22 +28,6 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 @pytest.fixture(scope="module")
 def deployed(plane: ControlPlane) -> Deployed:
     return deploy_template(plane, PATH, {}, "whole-stack")
-
-
-def without(tmp_path: Path, *path: Any) -> Path:
-    """A copy of the template that lacks the piece at `path`; without a path it lacks nothing."""
-    template = load_yaml(PATH)
-    place = template["Resources"]
-    for name in path[:-1]:
-        place = place[name]
-    for name in path[-1:]:
-        del place[name]
-    for body in template["Resources"].values():
-        if body["Type"] == "AWS::Serverless::Function":
-            body["Properties"]["CodeUri"] = str(PATH.parent / "lambda")
-    copy = tmp_path / "template.yaml"
-    copy.write_text(yaml.safe_dump(template, sort_keys=False))
-    return copy
 
 
 def test_every_function_has_a_handler_settings_and_a_role_of_its_own(deployed: Deployed) -> None:

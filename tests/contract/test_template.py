@@ -145,6 +145,12 @@ def test_a_function_is_given_settings_that_exist(name: str) -> None:
     assert {"bucket", "endpoint"} <= given <= {item.name for item in dataclasses.fields(HandlerSettings)}
 
 
+def test_the_layer_is_looked_up_by_cloudformation() -> None:
+    layers = {json.dumps(one["Layers"]) for one in of_type("AWS::Lambda::Function").values()}
+
+    assert layers == {json.dumps([{"Fn::Sub": "{{resolve:ssm:${PowertoolsLayer}}}"}])}
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_functions_handler_is_there(name: str) -> None:
     module, _, function = translated().resources[f"{name}Function"].properties["Handler"].rpartition(".")
@@ -187,6 +193,14 @@ def test_every_route_but_the_four_open_ones_needs_a_key() -> None:
     }
 
     assert without_key == OPEN
+
+
+def test_v1_is_the_only_stage() -> None:
+    (stage,) = of_type("AWS::ApiGateway::Stage").values()
+    (deployment,) = of_type("AWS::ApiGateway::Deployment").values()
+
+    assert stage["StageName"] == "v1"
+    assert "StageName" not in deployment, "SAM adds a stage of its own"
 
 
 def test_api_gateways_own_errors_are_problem_documents() -> None:

@@ -1,4 +1,4 @@
-"""The translated template, and one S3 key of every kind."""
+"""The translated template, copies that lack a piece, and one S3 key of every kind."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from webui_async.contract import keys
-from webui_async.local.template import Template, read_template
+from webui_async.local.template import Template, load_yaml, read_template
 
 PATH = Path(__file__).resolve().parents[2] / "template.yaml"
 PSEUDO = {
@@ -47,7 +49,23 @@ KEYS = {
 
 @functools.cache
 def translated() -> Template:
-    return read_template(PATH, {"PowertoolsLayer": "arn:aws:lambda:eu-central-1:1:layer:p:1"}, PSEUDO)
+    return read_template(PATH, {}, PSEUDO)
+
+
+def without(tmp_path: Path, *path: Any) -> Path:
+    """A copy of the template that lacks the piece at `path`; without a path it lacks nothing."""
+    template = load_yaml(PATH)
+    place = template["Resources"]
+    for name in path[:-1]:
+        place = place[name]
+    for name in path[-1:]:
+        del place[name]
+    for body in template["Resources"].values():
+        if body["Type"] == "AWS::Serverless::Function":
+            body["Properties"]["CodeUri"] = str(PATH.parent / "lambda")
+    copy = tmp_path / "template.yaml"
+    copy.write_text(yaml.safe_dump(template, sort_keys=False))
+    return copy
 
 
 def of_type(kind: str) -> dict[str, Any]:

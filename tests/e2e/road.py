@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shlex
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
 from urllib.parse import quote_plus
 
+import boto3
 from handlers.reap import reap
 from handlers.wiring import Wiring
 
 from webui_async.client import Client, JobView
 from webui_async.contract import keys
-from webui_async.contract.job import Attempt, Job
+from webui_async.contract.job import Attempt, Job, Progress
 from webui_async.contract.payload import Kind
 from webui_async.contract.settings import HandlerSettings, read_settings
+from webui_async.local.control_plane import Credentials
 from webui_async.local.receiver import Received, Receiver
 from webui_async.local.stack import ENDPOINT, Stack
 from webui_async.retry import Queue
@@ -94,6 +99,19 @@ class Road:
         assert pid is not None
         return pid
 
+    def kill_serve(self, job_id: str, attempt: int = 1) -> int:
+        """kill -9 of the instance that draws this attempt, once it does; gives its pid."""
+
+        def drawing() -> Progress | None:
+            progress = self.stack.store.progress(job_id)
+            return progress if progress and progress.drawing_since and progress.attempt == attempt else None
+
+        name = eventually(drawing, 60.0).instance
+        (pid,) = (view.pid for view in self.stack.hosting.instances(ENDPOINT) if view.id == name)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
     def queue(self) -> Queue:
         """SageMaker's queue, as the administrator."""
         return Queue(self.stack.runtime_client(), time.time)
@@ -133,15 +151,40 @@ class Road:
         return counts
 
     def reap_later(self, seconds: float) -> dict[str, int]:
-        """What reap would do `seconds` from now: its own code, here, with its clock ahead."""
-        (function,) = (f for f in self.stack.cloud.deployed.functions.values() if "reap" in f.handler)
+        """What reap would do `seconds` from now: its own code, here, under its role, with its clock ahead."""
+        cloud = self.stack.cloud
+        (function,) = (f for f in cloud.deployed.functions.values() if "reap" in f.handler)
+        role = cloud.plane.assume(function.role_arn)
+
+        def make_client(service: str) -> Any:
+            is_runtime = service == "sagemaker-runtime"
+            return self.runtime_client(role) if is_runtime else cloud.client(service, role)
+
         settings = read_settings(HandlerSettings, function.environment)
-        wiring = Wiring(settings, now=lambda: time.time() + seconds, make_client=self._client)
+        wiring = Wiring(settings, now=lambda: time.time() + seconds, make_client=make_client)
         return reap(wiring, SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000))
 
-    def _client(self, service: str) -> Any:
-        is_runtime = service == "sagemaker-runtime"
-        return self.stack.runtime_client() if is_runtime else self.stack.cloud.client(service)
+    def runtime_client(self, role: Credentials) -> Any:
+        """A boto3 client of SageMaker's runtime that signs as the role."""
+        return boto3.client(
+            "sagemaker-runtime",
+            endpoint_url=self.stack.hosting.url,
+            aws_access_key_id=role.access_key_id,
+            aws_secret_access_key=role.secret_access_key,
+            aws_session_token=role.session_token,
+        )
+
+    @contextmanager
+    def without_events(self) -> Iterator[None]:
+        """S3 tells nobody of what is written in this block."""
+        s3, bucket = self.stack.cloud.client("s3"), self.stack.store.bucket
+        wiring = s3.get_bucket_notification_configuration(Bucket=bucket)
+        wiring.pop("ResponseMetadata")
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+        try:
+            yield
+        finally:
+            s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=wiring)
 
     def tell_again(self, job_id: str) -> None:
         """S3 sends the event of the job's result.json once more."""
@@ -152,12 +195,20 @@ class Road:
             QueueUrl=self.stack.outputs["EventsQueueUrl"], MessageBody=json.dumps({"Records": [record]})
         )
 
-    def assert_ended_once(self, job_id: str, status: str) -> None:
+    def assert_ended_once(self, job_id: str, status: str, settle_s: float = 1.0) -> None:
         """One ending, one index entry that says so, one genuine callback, nothing left in active/."""
-        callbacks = self.callbacks_of(job_id)
+        callbacks = self.callbacks_of(job_id, settle_s)
         assert [(call.webhook_id, call.is_genuine) for call in callbacks] == [
             (f"{job_id}.job.{status}", True)
         ]
         owner, store = self.stack.cloud.api_key.id, self.stack.store
         assert store.exists(keys.index_status(job_id, owner, "txt2img", status))
         eventually(lambda: not store.exists(keys.active(job_id, owner)))
+
+    def assert_all_ended_once(self, job_ids: list[str], status: str) -> None:
+        """Each job's ending as in `assert_ended_once`, looked at after the last one was told."""
+        for job_id in job_ids:
+            self.callbacks_of(job_id, settle_s=0)
+        time.sleep(1.0)
+        for job_id in job_ids:
+            self.assert_ended_once(job_id, status, settle_s=0)

@@ -11,7 +11,8 @@ from tests.unit.handlers.stage import ENDPOINT, Killed, Stage, open_stage
 from webui_async.contract import keys
 from webui_async.contract.errors import EndpointRefused, StoreError
 from webui_async.contract.job import MAX_ATTEMPTS, MAX_FAILURES, Job, Status
-from webui_async.retry import Lost, enqueue_first, retry
+from webui_async.contract.settings import ServeSettings
+from webui_async.retry import INVOCATION_TIMEOUT_S, Lost, enqueue_first, retry
 
 
 @pytest.fixture
@@ -113,6 +114,13 @@ def test_the_503_of_a_released_attempt_is_no_failure_even_when_it_is_told_first(
     assert attempt is not None and attempt.failures == 0
 
 
+def test_a_lost_attempt_of_a_job_that_was_asked_to_stop_ends_it_as_canceled(stage: Stage, job: Job) -> None:
+    stage.store.put_json(keys.cancel(job.id), {})
+    assert again(stage, job, lost=Lost.VANISHED) is None
+    assert ending(stage, job) == (Status.CANCELED, "canceled")
+    assert stage.runtime.invocations == []
+
+
 def test_past_its_time_a_job_expires(stage: Stage) -> None:
     job = stage.accept(ttl_s=60)
     stage.offset_s = 60
@@ -129,8 +137,14 @@ def test_the_invocation_expires_with_the_job_within_sagemakers_bounds(
     assert 60 <= stage.runtime.invocations[0]["RequestTTLSeconds"] <= 21600
 
 
-def refused(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "no"}}, "InvokeEndpointAsync")
+def test_as_many_drawings_as_a_container_holds_fit_into_an_invocation() -> None:
+    settings = ServeSettings("bucket", ENDPOINT)
+    assert settings.max_jobs * settings.drawing_timeout_s <= INVOCATION_TIMEOUT_S
+
+
+def refused(code: str, status: int = 400) -> ClientError:
+    answer = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "InvokeEndpointAsync")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -139,6 +153,7 @@ def refused(code: str) -> ClientError:
         (refused("ThrottlingException"), StoreError),
         (refused("ServiceUnavailable"), StoreError),
         (refused("InternalFailure"), StoreError),
+        (refused("NobodyKnows", 502), StoreError),
         (EndpointConnectionError(endpoint_url="http://x"), StoreError),
         (refused("ValidationError"), EndpointRefused),
         (refused("AccessDeniedException"), EndpointRefused),

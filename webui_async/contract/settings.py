@@ -21,7 +21,7 @@ class HandlerSettings:
     """What the five Lambda functions need to know."""
 
     bucket: str  #: holds jobs, uploads, catalogs and model packs
-    endpoint: str = ""  #: the SageMaker endpoint that draws; submit and reap only
+    endpoint: str = ""  #: the SageMaker endpoint that draws; submit and api only
     topic_arn: str = ""  #: SNS topic that every ending is published to; complete only
     events_queue_url: str = ""  #: queue of S3 and SageMaker events; reap only
     callbacks_queue_url: str = ""  #: FIFO queue of callbacks to deliver; complete and deliver
@@ -36,7 +36,6 @@ class HandlerSettings:
     max_active_jobs: int = 1000  #: unfinished jobs one owner may have
     max_upload_bytes: int = 64_000_000  #: size of one upload
     max_pixel_steps: int = 2_500_000_000  #: width × height × steps × pictures that one job may ask for
-    instance_usd_per_hour: float = 0.0  #: for cost_usd of an ending that no container wrote; 0 when unknown
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class ServeSettings:
     engine_port: int = 7860  #: where the engine listens, loopback only
     engine_uid: int = 10001  #: the engine's user when serve is root; 0 leaves it root
     startup_timeout_s: float = 1800.0  #: a checkpoint load from a cold disk takes minutes
-    drawing_timeout_s: float = 900.0  #: max_job_s: a drawing longer than this is hung
+    drawing_timeout_s: float = 450.0  #: max_job_s: a longer drawing is hung; × max_jobs at most 3600
     stall_timeout_s: float = 300.0  #: no progress for this long: the engine is hung
     max_jobs: int = 8  #: K: jobs in hand, MaxConcurrentInvocationsPerInstance
     heartbeat_s: float = 2.0  #: how often progress.json is written

@@ -185,9 +185,9 @@ def run_up(models: Path, out: Path, port: int) -> int:
     print("starting; Ctrl-C stops everything", flush=True)
     with Stack(Options(out.resolve() / "stack", models, port=port)) as stack:
         stack.wait_ready()
-        print(f"\nup at {stack.api_url}; logs are in {stack.options.work_dir}\n")
-        print(_how_to_try(stack.api_url, stack.cloud.api_key.value), flush=True)
         try:
+            print(f"\nup at {stack.api_url}; logs are in {stack.options.work_dir}\n")
+            print(_how_to_try(stack.api_url, stack.cloud.api_key.value), flush=True)
             threading.Event().wait()
         except KeyboardInterrupt:
             print("\nstopping")

@@ -17,6 +17,9 @@ from botocore.exceptions import ParamValidationError
 from botocore.hooks import BaseEventHooks
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
+#: When botocore has a request's parameters, before it looks at them itself.
+EVENT = "before-parameter-build"
+
 
 def register(events: BaseEventHooks) -> None:
     """Every request of this session or client is checked from now on.
@@ -24,10 +27,11 @@ def register(events: BaseEventHooks) -> None:
     events: those of a boto3 session or of a client (`client.meta.events`).
     A request that AWS would refuse then raises botocore's ParamValidationError.
     """
-    events.register("before-parameter-build", _check_parameters)
+    events.register(EVENT, check_parameters)
 
 
-def _check_parameters(params: Mapping[str, Any], model: OperationModel, **_: object) -> None:
+def check_parameters(params: Mapping[str, Any], model: OperationModel, **_: object) -> None:
+    """botocore's handler of EVENT. Raises ParamValidationError."""
     if found := violations(model.input_shape, params):
         raise ParamValidationError(report="\n".join(f"{model.name}: {text}" for text in found))
 

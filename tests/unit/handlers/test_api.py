@@ -16,7 +16,7 @@ from tests.unit.handlers.front import CATALOG, PNG, Front
 from tests.unit.handlers.stage import OWNER, Killed, open_stage
 from webui_async.contract import keys
 from webui_async.contract.catalog import ROUTES as STOCK_LISTS
-from webui_async.contract.job import Job, Progress, Status
+from webui_async.contract.job import Job, JobFiles, Progress, Status
 
 JOB = {"kind": "txt2img", "payload": {"prompt": "a red boat"}}
 UPLOAD = "0123456789abcdef0123456789abcdef"
@@ -323,6 +323,20 @@ def test_a_page_looks_at_a_bounded_number_of_jobs(front: Front, monkeypatch: pyt
     assert ids == [jobs[2].id, jobs[1].id]
     assert cursor is not None
     assert page(front, status="failed", cursor=cursor) == ([], None)
+
+
+def test_a_page_that_takes_too_long_is_cut_short(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [front.stage.accept(keys.new_job_id(front.clock + i, bytes(10))) for i in range(3)]
+    look = front.wiring.store.files
+
+    def slow_look(job_id: str) -> JobFiles:
+        front.clock += 15
+        return look(job_id)
+
+    monkeypatch.setattr(front.wiring.store, "files", slow_look)
+    ids, cursor = page(front, status="queued")
+    assert ids == [jobs[2].id, jobs[1].id]
+    assert page(front, status="queued", cursor=cursor or "")[0] == [jobs[0].id]
 
 
 def test_another_owners_jobs_are_not_listed(front: Front, job: Job) -> None:
