@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import demo, fidelity, functions, overhead, storm
+from benchmarks import demo, engine, fidelity, functions, overhead, storm
 from benchmarks.figures import Figure
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -17,6 +17,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "functions": functions.run,
     "overhead": overhead.run,
     "fidelity": fidelity.run,
+    "engine": engine.run,
     "demo": demo.run,
     "storm": storm.run,
 }

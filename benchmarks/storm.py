@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -29,8 +29,7 @@ SEED = 20261120
 #: Endings after which memory is looked at.
 FIRST_LOOK, LAST_LOOK = 200, JOBS
 ENGINE_KILL_S, REAP_S = 20.0, 15.0
-#: The container is killed after so many endings; between 150 and 200, and after 900, it may settle.
-CONTAINER_KILLS = (40, 90, 150, 300, 450, 600, 750, 900)
+CONTAINER_KILLS = (40, 90, 150, 300, 450, 600, 750, 900)  #: after so many endings
 TIME_LIMIT_S = 2400.0
 
 
@@ -43,21 +42,28 @@ def run() -> Iterator[Figure]:
         "TotalBurstLimit": "1000",
     }
     with tempfile.TemporaryDirectory() as folder, open_road(Path(folder), DRAWING_S, parameters) as road:
-        storm = Storm(road)
+        storm = Storm(road, CONTAINER_KILLS)
         storm.blow()
-        yield from storm.figures()
+        yield from storm.endings("storm")
+        yield from storm.functions_memory()
+    # A serve that was killed has no memory to compare: once more, with only its engine killed.
+    with tempfile.TemporaryDirectory() as folder, open_road(Path(folder), DRAWING_S, parameters) as road:
+        storm = Storm(road, ())
+        storm.blow()
+        yield from storm.endings("storm.serve_left_alone")
+        yield from storm.serve_memory()
 
 
 class Storm:
     """The jobs, the faults and what came of them."""
 
-    def __init__(self, road: BenchRoad):
-        self.road = road
+    def __init__(self, road: BenchRoad, container_kills: Sequence[int]):
+        self.road, self.container_kills = road, container_kills
         self.told: Counter[str] = Counter()
         self.posted: list[str] = []
         self.kills: Counter[str] = Counter()
         self.memory: dict[int, dict[int, int]] = {}
-        self.serve_rss: dict[int, int] = {}
+        self.serve_rss: dict[int, tuple[int, int]] = {}  #: endings -> pid, bytes
         self.over = threading.Event()
         self.seconds = 0.0
 
@@ -81,26 +87,35 @@ class Storm:
             for thread in threads:
                 thread.join()
 
-    def figures(self) -> Iterator[Figure]:
+    def endings(self, name: str) -> Iterator[Figure]:
         """What must hold, and for the record what was done."""
-        endings = Counter(
-            entry.job_id for key in self.road.stack.store.list("index/") if (entry := _ended(key.key))
-        )
+        index = self.road.stack.store.list("index/")
+        endings = Counter(entry.job_id for key in index if (entry := _ended(key.key)))
         twice = sum(count > 1 for count in (*endings.values(), *self.told.values()))
-        yield Figure("storm.jobs_ended_of_1000", len(endings), "jobs", JOBS, at_least=True)
-        yield Figure("storm.jobs_told_of_1000", len(self.told), "jobs", JOBS, at_least=True)
-        yield Figure("storm.jobs_ended_or_told_twice", twice, "jobs", 0)
-        yield Figure(
-            "storm.jobs_left_active", sum(1 for _ in self.road.stack.store.list(keys.ACTIVE)), "jobs", 0
-        )
+        left = sum(1 for _ in self.road.stack.store.list(keys.ACTIVE))
+        yield Figure(f"{name}.jobs_ended_of_1000", len(endings), "jobs", JOBS, at_least=True)
+        yield Figure(f"{name}.jobs_told_of_1000", len(self.told), "jobs", JOBS, at_least=True)
+        yield Figure(f"{name}.jobs_ended_or_told_twice", twice, "jobs", 0)
+        yield Figure(f"{name}.jobs_left_active", left, "jobs", 0)
         for what, count in sorted(self.kills.items()):
-            yield Figure(f"storm.{what}", count, "")
-        yield Figure("storm.seconds", self.seconds, "s")
+            yield Figure(f"{name}.{what}", count, "")
+        yield Figure(f"{name}.seconds", self.seconds, "s")
+
+    def functions_memory(self) -> Iterator[Figure]:
+        """The worst process of a function that was there at both looks; each function has at least one."""
         first, last = self.memory.get(FIRST_LOOK, {}), self.memory.get(LAST_LOOK, {})
-        lasting = [last[pid] / first[pid] for pid in first.keys() & last.keys()]
-        yield Figure("storm.functions_rss_1000_over_200", max(lasting, default=float("nan")), "x", 1.1)
-        ratio = self.serve_rss.get(LAST_LOOK, 0) / self.serve_rss.get(FIRST_LOOK, 1)
-        yield Figure("storm.serve_rss_1000_over_200", ratio, "x", 1.1)
+        lasting = first.keys() & last.keys()
+        functions = self.road.stack.cloud.deployed.functions
+        seen = sum(bool(lasting & {*self.road.stack.cloud.function_pids(name)}) for name in functions)
+        yield Figure("storm.functions_looked_at", seen, "", len(functions), at_least=True)
+        ratio = max((last[pid] / first[pid] for pid in lasting), default=float("nan"))
+        yield Figure("storm.functions_rss_1000_over_200", ratio, "x", 1.1)
+
+    def serve_memory(self) -> Iterator[Figure]:
+        """One serve process, after ending 200 and after ending 1,000."""
+        (first_pid, first), (last_pid, last) = self.serve_rss[FIRST_LOOK], self.serve_rss[LAST_LOOK]
+        assert first_pid == last_pid, "serve was replaced, though nobody killed it"
+        yield Figure("storm.serve_rss_1000_over_200", last / first, "x", 1.1)
 
     def _post(self, seed: int) -> None:
         rng = random.Random(seed)
@@ -129,7 +144,9 @@ class Storm:
         count = len(self.told)
         if count in (FIRST_LOOK, LAST_LOOK) and count not in self.memory:
             self._look_at_memory(count)
-        if count in CONTAINER_KILLS and self.kills["containers_killed"] < CONTAINER_KILLS.index(count) + 1:
+        if count in self.container_kills and self.kills["containers_killed"] <= self.container_kills.index(
+            count
+        ):
             self._kill(self._serve(), "containers_killed")
 
     def _look_at_memory(self, count: int) -> None:
@@ -137,7 +154,7 @@ class Storm:
         pids = [pid for name in names for pid in self.road.stack.cloud.function_pids(name)]
         self.memory[count] = {pid: psutil.Process(pid).memory_info().rss for pid in pids}
         if serve := self._serve():
-            self.serve_rss[count] = psutil.Process(serve).memory_info().rss
+            self.serve_rss[count] = serve, psutil.Process(serve).memory_info().rss
 
     def _serve(self) -> int | None:
         views = self.road.stack.hosting.instances(ENDPOINT)

@@ -10,7 +10,6 @@ from starlette.routing import Route
 from serve.answers import Answer
 from serve.container import Container
 from serve.invocation import INFERENCE_ID, Invocation, answer_invocation
-from serve.supervisor import Health
 from webui_async.contract.errors import BodyTooLarge, PipelineError
 
 #: Direct invocations carry their pictures in the body; jobs of ours have uploads for that.
@@ -21,11 +20,9 @@ def make_app(container: Container) -> Starlette:
     """GET /ping and POST /invocations, each answered with a Content-Length: async endpoints refuse chunks."""
 
     async def ping(request: Request) -> Response:
-        health = container.supervisor.health
-        is_well = health in (Health.READY, Health.BUSY) and not container.scheduler.is_closed
-        return Response(
-            f'{{"engine": "{health.value}"}}', 200 if is_well else 503, media_type="application/json"
-        )
+        is_well = container.supervisor.is_well and not container.scheduler.is_closed
+        body = f'{{"engine": "{container.supervisor.health.value}"}}'
+        return Response(body, 200 if is_well else 503, media_type="application/json")
 
     async def invocations(request: Request) -> Response:
         body = await _read_body(request)

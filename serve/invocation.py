@@ -16,7 +16,7 @@ from serve.release import release
 from serve.run_job import run_job
 from webui_async.contract import keys
 from webui_async.contract.envelopes import open_envelope
-from webui_async.contract.errors import ContainerStopping
+from webui_async.contract.errors import ContainerStopping, ForbiddenField
 from webui_async.contract.fields import Limits
 from webui_async.contract.job import Job
 from webui_async.contract.payload import Payload, parse_json, parse_payload
@@ -83,6 +83,9 @@ def _find_job(invocation: Invocation, container: Container) -> Job | None:
 def _open_direct(body: bytes, limits: Limits) -> DirectDrawing:
     """The drawing in any known envelope. Raises what the client is to be told."""
     envelope = open_envelope(parse_json(body))
+    for option in ("callback_url", "ttl_s"):
+        if option in envelope.options:
+            raise ForbiddenField(option, "a direct invocation has no job; POST it to /jobs instead")
     payload = parse_payload(envelope.kind, envelope.payload, limits)
     return DirectDrawing(payload, read_format(envelope.options.get("output")))
 

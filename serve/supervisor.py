@@ -62,6 +62,7 @@ class Supervisor:
         self._running: Running | None = None
         self._reason: EngineBroken | None = None
         self._drawings = 0
+        self._has_drawn = False
         self._changed = asyncio.Condition()
 
     @property
@@ -71,6 +72,15 @@ class Supervisor:
         if self._running is None or not self._running.process.is_alive:
             return Health.STARTING
         return Health.BUSY if self._drawings else Health.READY
+
+    @property
+    def is_well(self) -> bool:
+        """Whether SageMaker shall keep this container: from the first engine that drew until none will again.
+
+        A webui that is started again needs minutes to load its checkpoint. SageMaker would replace the whole
+        instance meanwhile, and the job that is to be drawn again would be lost with it.
+        """
+        return self._has_drawn and self._reason is None
 
     @contextlib.contextmanager
     def drawing(self) -> Iterator[None]:
@@ -119,6 +129,7 @@ class Supervisor:
             async with open_client(self._settings.engine_port) as client:
                 running = await self._bring_up(process, Engine(client))
                 await self._publish_safely(running.catalog)
+                self._has_drawn = True
                 await self._set_running(running)
                 logger.info("the engine draws, %.1f s after its start", time.monotonic() - process.started)
                 code = await process.wait()

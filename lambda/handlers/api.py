@@ -22,36 +22,36 @@ from handlers.wiring import Wiring, wiring
 from webui_async.contract.errors import UnknownImage
 
 
-def get_job(wiring: Wiring, call: Call, job_id: str) -> Response[str]:
+def get_job(world: Wiring, call: Call, job_id: str) -> Response[str]:
     """GET /jobs/{id}: the job as it stands."""
-    job, files = find_job(wiring, call.owner(wiring), job_id)
-    return http.answer(200, show(wiring, call, job, files))
+    job, files = find_job(world, call.owner(world), job_id)
+    return http.answer(200, show(world, call, job, files))
 
 
-def wait_for_job(wiring: Wiring, call: Call, job_id: str) -> Response[str]:
+def wait_for_job(world: Wiring, call: Call, job_id: str) -> Response[str]:
     """GET /jobs/{id}/wait: holds the line until the job has ended, or sends the caller here again.
 
     A job of a stock route is answered with the stock answer, any other with its document.
     """
-    job, _ = find_job(wiring, call.owner(wiring), job_id)
-    result = wait_for_ending(wiring, job_id, held_until(wiring, call))
+    job, _ = find_job(world, call.owner(world), job_id)
+    result = wait_for_ending(world, job_id, held_until(world, call))
     if result is None:
         return http.redirect(303, wait_url(call, job_id))
     if job.stock_route:
-        return stock_answer(wiring, result)
-    return http.answer(200, show(wiring, call, job, wiring.store.files(job_id)))
+        return stock_answer(world, result)
+    return http.answer(200, show(world, call, job, world.store.files(job_id)))
 
 
-def get_image(wiring: Wiring, call: Call, job_id: str, number: str) -> Response[str]:
+def get_image(world: Wiring, call: Call, job_id: str, number: str) -> Response[str]:
     """GET /jobs/{id}/images/{n}: 302 to a fresh link to the picture; n counts from 0."""
-    find_job(wiring, call.owner(wiring), job_id)
-    result = wiring.store.result(job_id)
+    find_job(world, call.owner(world), job_id)
+    result = world.store.result(job_id)
     images = result.images if result else ()
     if not (number.isascii() and number.isdigit() and len(number) < 5 and int(number) < len(images)):
         raise UnknownImage(
             f"job {job_id} has no picture {number[:20]!r}; it has {len(images)}, and the first one is 0"
         )
-    return http.redirect(302, wiring.store.presign_get(images[int(number)].key, wiring.settings.link_ttl_s))
+    return http.redirect(302, world.store.presign_get(images[int(number)].key, world.settings.link_ttl_s))
 
 
 ROUTES: tuple[http.Route, ...] = (

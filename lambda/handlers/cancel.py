@@ -17,36 +17,36 @@ from webui_async.contract.times import to_iso
 from webui_async.store import Store
 
 
-def cancel_job(wiring: Wiring, call: Call, job_id: str) -> Response[str]:
+def cancel_job(world: Wiring, call: Call, job_id: str) -> Response[str]:
     """POST /jobs/{id}/cancel: 200 canceled, 202 asked to stop drawing, 409 ended already."""
-    job, files = find_job(wiring, call.owner(wiring), job_id)
+    job, files = find_job(world, call.owner(world), job_id)
     if files.has(keys.result(job_id)):
-        raise _ended(wiring.store, job_id)
+        raise _ended(world.store, job_id)
     # Before the ending: a drawing that starts between our look and our write then finds it.
-    wiring.store.put_json(keys.cancel(job_id), {"asked_at": to_iso(wiring.now())})
-    progress = wiring.store.progress(job_id)
+    world.store.put_json(keys.cancel(job_id), {"asked_at": to_iso(world.now())})
+    progress = world.store.progress(job_id)
     if status_of(files, progress, None) is Status.PROCESSING:
-        return http.answer(202, show(wiring, call, job, wiring.store.files(job_id)))
-    if not wiring.store.end(_canceled(wiring, job)):
-        raise _ended(wiring.store, job_id)
-    return http.answer(200, show(wiring, call, job, wiring.store.files(job_id)))
+        return http.answer(202, show(world, call, job, world.store.files(job_id)))
+    if not world.store.end(_canceled(world, job)):
+        raise _ended(world.store, job_id)
+    return http.answer(200, show(world, call, job, world.store.files(job_id)))
 
 
-def delete_job(wiring: Wiring, call: Call, job_id: str) -> Response[str]:
+def delete_job(world: Wiring, call: Call, job_id: str) -> Response[str]:
     """DELETE /jobs/{id}: 204 once pictures, inputs and listing are gone; 409 while the job has not ended.
 
     result.json and deleted.json stay, so that nothing draws or ends this job again. What a crash leaves, a
     repeat removes.
     """
-    owner = call.owner(wiring)
-    if tombstone_of(wiring, owner, job_id) is None:
-        job, files = find_job(wiring, owner, job_id)
-        _wait_until_told(wiring, call, job, files)
-        wiring.store.put_json(
+    owner = call.owner(world)
+    if tombstone_of(world, owner, job_id) is None:
+        job, files = find_job(world, owner, job_id)
+        _wait_until_told(world, call, job, files)
+        world.store.put_json(
             keys.deleted(job_id),
-            {"owner": owner, "kind": job.kind.value, "deleted_at": to_iso(wiring.now())},
+            {"owner": owner, "kind": job.kind.value, "deleted_at": to_iso(world.now())},
         )
-    _remove(wiring.store, owner, job_id)
+    _remove(world.store, owner, job_id)
     return Response(204)
 
 
@@ -56,25 +56,25 @@ def _ended(store: Store, job_id: str) -> JobEnded:
     return JobEnded(result.status.value, to_iso(result.ended_at))
 
 
-def _canceled(wiring: Wiring, job: Job) -> Result:
-    now = wiring.now()
+def _canceled(world: Wiring, job: Job) -> Result:
+    now = world.now()
     waited_s = round(now - job.created_at, 3)
     metrics = Metrics(queued_s=waited_s, total_s=waited_s, cost_usd=0.0)
     return Result.of_error(job.id, JobCanceled("the job was canceled before it was drawn"), now, metrics)
 
 
-def _wait_until_told(wiring: Wiring, call: Call, job: Job, files: JobFiles) -> None:
+def _wait_until_told(world: Wiring, call: Call, job: Job, files: JobFiles) -> None:
     """Nothing once the ending was told to everybody. complete takes the active entry away when it is done.
 
     Raises JobNotEnded.
     """
     if not files.has(keys.result(job.id)):
         raise JobNotEnded(f"job {job.id} has not ended. Cancel it first, or wait")
-    until = held_until(wiring, call)
-    while any(wiring.store.list(keys.active(job.id, job.owner), limit=1)):
-        if wiring.now() >= until:
+    until = held_until(world, call)
+    while any(world.store.list(keys.active(job.id, job.owner), limit=1)):
+        if world.now() >= until:
             raise JobNotEnded(f"the ending of job {job.id} is still being told. Try again in a minute")
-        wiring.sleep(wiring.settings.poll_s)
+        world.sleep(world.settings.poll_s)
 
 
 def _remove(store: Store, owner: str, job_id: str) -> None:

@@ -15,36 +15,36 @@ from webui_async.contract.job import Result, Status
 MAX_ANSWER_BYTES = 5_000_000
 
 
-def held_until(wiring: Wiring, call: http.Call) -> float:
+def held_until(world: Wiring, call: http.Call) -> float:
     """The moment by which a held call is answered."""
-    return call.came_in_at(wiring.now()) + wiring.settings.hold_s
+    return call.came_in_at(world.now()) + world.settings.hold_s
 
 
-def wait_for_ending(wiring: Wiring, job_id: str, until: float) -> Result | None:
+def wait_for_ending(world: Wiring, job_id: str, until: float) -> Result | None:
     """The job's ending; None when it has none by then. A look that fails is followed by another."""
     while True:
         try:
-            result = wiring.store.result(job_id)
+            result = world.store.result(job_id)
         except StoreError as error:
             logger().warning("could not look for the ending", reason=str(error), job_id=job_id)
             result = None
-        left = until - wiring.now()
+        left = until - world.now()
         if result is not None or left <= 0:
             return result
-        wiring.sleep(min(wiring.settings.poll_s, left))
+        world.sleep(min(world.settings.poll_s, left))
 
 
-def stock_answer(wiring: Wiring, result: Result) -> Response[str]:
+def stock_answer(world: Wiring, result: Result) -> Response[str]:
     """What the stock webui would have answered: its own JSON, or why there is none."""
     if result.status is not Status.SUCCEEDED:
         error = result.error or {}
         document = error_of(error.get("code")).problem_of(str(error.get("message")), result.job_id)
         return http.problem_answer(document)
     key = keys.reply(result.job_id)
-    size = next((entry.size for entry in wiring.store.list(key, limit=1)), None)
+    size = next((entry.size for entry in world.store.list(key, limit=1)), None)
     if size is not None and size > MAX_ANSWER_BYTES:
-        return http.redirect(303, wiring.store.presign_get(key, wiring.settings.link_ttl_s))
-    reply = wiring.store.get_bytes(key)
+        return http.redirect(303, world.store.presign_get(key, world.settings.link_ttl_s))
+    reply = world.store.get_bytes(key)
     if reply is None:
         raise JobDeleted("the job's pictures and reply were deleted")
     return http.answer(200, reply.decode())

@@ -36,9 +36,9 @@ class Call:
     def context(self) -> Mapping[str, Any]:
         return self.event.get("requestContext") or {}
 
-    def owner(self, wiring: Wiring) -> str:
+    def owner(self, world: Wiring) -> str:
         """Who calls. Raises NoOwner."""
-        return owner_of(self.event, wiring.settings.owner_aliases)
+        return owner_of(self.event, world.settings.owner_aliases)
 
     def header(self, name: str) -> str | None:
         """A header's value, whatever the letter case of its name."""
@@ -103,11 +103,11 @@ class Call:
         return parse_json(self.body())
 
 
-def make_app(wiring: Wiring, routes: Sequence[Route]) -> APIGatewayRestResolver:
-    """The resolver of one function. Each route is called as answer(wiring, call, **path parameters)."""
+def make_app(world: Wiring, routes: Sequence[Route]) -> APIGatewayRestResolver:
+    """The resolver of one function. Each route is called as answer(world, call, **path parameters)."""
     app = APIGatewayRestResolver()
     for method, path, answer_route in routes:
-        app.route(path, method=method)(_bound(app, wiring, answer_route))
+        app.route(path, method=method)(_bound(app, world, answer_route))
     app.not_found(functools.partial(_unknown_route, app))
     app.exception_handler(PipelineError)(functools.partial(_expected, app))
     app.exception_handler(Exception)(functools.partial(_unexpected, app))
@@ -142,10 +142,10 @@ def problem_answer(document: Mapping[str, Any]) -> Response[str]:
 
 
 def _bound(
-    app: APIGatewayRestResolver, wiring: Wiring, answer_route: Callable[..., Response[str]]
+    app: APIGatewayRestResolver, world: Wiring, answer_route: Callable[..., Response[str]]
 ) -> Callable[..., Response[str]]:
     def respond(**path: str) -> Response[str]:
-        return answer_route(wiring, _call_of(app), **path)
+        return answer_route(world, _call_of(app), **path)
 
     return respond
 

@@ -24,46 +24,46 @@ from webui_async.contract.times import to_iso
 MAX_LOOKS = 500
 
 
-def list_jobs(wiring: Wiring, call: Call) -> Response[str]:
+def list_jobs(world: Wiring, call: Call) -> Response[str]:
     """GET /jobs?limit&cursor&status: a page of jobs and the cursor of the next one.
 
     A page is shorter than its limit when looking for more would take too long.
     """
-    owner, limit, wanted = call.owner(wiring), _read_limit(call), _read_status(call)
-    until = held_until(wiring, call)
+    owner, limit, wanted = call.owner(world), _read_limit(call), _read_status(call)
+    until = held_until(world, call)
     jobs: list[dict[str, Any]] = []
-    last, entries = "", _entries(wiring, owner, _read_cursor(call))
+    last, entries = "", _entries(world, owner, _read_cursor(call))
     for entry in itertools.islice(entries, MAX_LOOKS):
-        last, line = entry.job_id, _line(wiring, call, entry)
+        last, line = entry.job_id, _line(world, call, entry)
         if line is not None and wanted in (None, line["status"]):
             jobs.append(line)
-        if len(jobs) == limit or wiring.now() >= until:
+        if len(jobs) == limit or world.now() >= until:
             break
     is_more = next(entries, None) is not None
     return http.answer(200, {"jobs": jobs, "next_cursor": _cursor(last) if is_more else None})
 
 
-def _entries(wiring: Wiring, owner: str, after_job: str | None) -> Iterator[IndexKey]:
+def _entries(world: Wiring, owner: str, after_job: str | None) -> Iterator[IndexKey]:
     """One entry per job, newest first: the one that knows the ending where there is one."""
     prefix = keys.index_prefix(owner)
     # `/` sorts right after the `.` of the entry that knows the ending.
     after = f"{keys.index(after_job, owner)}/" if after_job else ""
-    found = (keys.parse_index(entry.key) for entry in wiring.store.list(prefix, after))
+    found = (keys.parse_index(entry.key) for entry in world.store.list(prefix, after))
     named = (entry for entry in found if entry is not None)
     for _, group in itertools.groupby(named, key=lambda entry: entry.job_id):
         yield sort_newest_first(group)[0]
 
 
-def _line(wiring: Wiring, call: Call, entry: IndexKey) -> dict[str, Any] | None:
+def _line(world: Wiring, call: Call, entry: IndexKey) -> dict[str, Any] | None:
     """One job of the page; None for an entry whose job is not there, or not yet."""
     kind, status = entry.kind, entry.status
     if kind is None or status is None:
-        files = wiring.store.files(entry.job_id)
-        job = wiring.store.job(entry.job_id) if files.has(keys.request(entry.job_id)) else None
+        files = world.store.files(entry.job_id)
+        job = world.store.job(entry.job_id) if files.has(keys.request(entry.job_id)) else None
         if job is None or files.has(keys.deleted(entry.job_id)):
             return None
-        result = wiring.store.result(job.id) if files.has(keys.result(job.id)) else None
-        progress = wiring.store.progress(job.id) if files.has(keys.progress(job.id)) else None
+        result = world.store.result(job.id) if files.has(keys.result(job.id)) else None
+        progress = world.store.progress(job.id) if files.has(keys.progress(job.id)) else None
         kind, status = job.kind.value, status_of(files, progress, result).value
     return {
         "id": entry.job_id,

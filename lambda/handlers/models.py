@@ -17,9 +17,9 @@ from webui_async.contract.errors import CatalogMissing, UnknownRoute
 _EMPTY: Mapping[str, Any] = {"embeddings": {"loaded": {}, "skipped": {}}, "options": {}, "scripts": {}}
 
 
-def get_models(wiring: Wiring, call: Call) -> Response[str]:
+def get_models(world: Wiring, call: Call) -> Response[str]:
     """GET /models: every weight file that a payload may name."""
-    held = _catalog(wiring, call)
+    held = _catalog(world, call)
     checkpoints = held.get("sd-models") or ()
     document = {
         "checkpoints": [
@@ -41,22 +41,22 @@ def get_models(wiring: Wiring, call: Call) -> Response[str]:
     return http.answer(200, document)
 
 
-def get_stock_list(wiring: Wiring, call: Call, route: str) -> Response[str]:
+def get_stock_list(world: Wiring, call: Call, route: str) -> Response[str]:
     """GET /sdapi/v1/{route}: the engine's own answer, as it was when it came up."""
     if route not in catalog.ROUTES:
         raise UnknownRoute(
             f"no route GET /sdapi/v1/{route[:80]}; these are there: {', '.join(catalog.ROUTES)}"
         )
-    held = _catalog(wiring, call)
+    held = _catalog(world, call)
     return http.answer(200, held.get(route) or _EMPTY.get(route, []))
 
 
-def _catalog(wiring: Wiring, call: Call) -> dict[str, Any]:
-    call.owner(wiring)
-    held = wiring.store.get_json(keys.catalog(wiring.settings.endpoint))
+def _catalog(world: Wiring, call: Call) -> dict[str, Any]:
+    call.owner(world)
+    held = world.store.get_json(keys.catalog(world.settings.endpoint))
     if held is None:
         raise CatalogMissing(
-            f"endpoint {wiring.settings.endpoint!r} never came up, so nobody knows what it holds. "
+            f"endpoint {world.settings.endpoint!r} never came up, so nobody knows what it holds. "
             "A job wakes it: POST /jobs"
         )
     return held

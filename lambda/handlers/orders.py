@@ -49,25 +49,25 @@ def read_order(body: Mapping[str, Any], settings: HandlerSettings) -> Order:
     return Order(payload, ttl_s, callback_url=callback_url, output=_read_output(options.get("output", {})))
 
 
-def check_order(wiring: Wiring, owner: str, order: Order) -> None:
+def check_order(world: Wiring, owner: str, order: Order) -> None:
     """Nothing when the endpoint holds all that the order names and the uploads are there.
 
     Raises an UnknownName or UnknownUpload. Without a catalog the endpoint never came up: the
     container checks.
     """
-    held = wiring.store.get_json(keys.catalog(wiring.settings.endpoint))
+    held = world.store.get_json(keys.catalog(world.settings.endpoint))
     if held is not None:
         catalog.check_names(order.payload.names, held, order.payload.kind.value)
     for name, upload_id in order.payload.uploads:
-        if not wiring.store.exists(keys.upload(owner, upload_id)):
+        if not world.store.exists(keys.upload(owner, upload_id)):
             raise UnknownUpload(name, upload_id)
 
 
-def check_room(wiring: Wiring, owner: str) -> int:
+def check_room(world: Wiring, owner: str) -> int:
     """How many unfinished jobs there are, whoever's. Raises TooManyJobs when the owner has enough of them."""
-    found = [keys.parse_active(entry.key) for entry in wiring.store.list(keys.ACTIVE)]
+    found = [keys.parse_active(entry.key) for entry in world.store.list(keys.ACTIVE)]
     own = sum(1 for active in found if active and active.owner == owner)
-    most = wiring.settings.max_active_jobs
+    most = world.settings.max_active_jobs
     if own >= most:
         raise TooManyJobs(
             f"you have {own} unfinished jobs; at most {most} are taken. Wait for one, or cancel one"

@@ -15,12 +15,12 @@ _HTML = "text/html; charset=utf-8"
 _PAGES = Path(__file__).with_name("pages")
 
 
-def get_health(wiring: Wiring, call: Call) -> Response[str]:
+def get_health(world: Wiring, call: Call) -> Response[str]:
     """GET /health: the API answers. Only a job can tell whether the endpoint draws."""
     return http.answer(200, {"status": "ok"})
 
 
-def get_openapi(wiring: Wiring, call: Call) -> Response[str]:
+def get_openapi(world: Wiring, call: Call) -> Response[str]:
     """GET /openapi.json: the API's description, made from the contract's tables."""
     # Only this route needs it, and every cold start would pay for it.
     from webui_async.contract.openapi import openapi
@@ -28,12 +28,12 @@ def get_openapi(wiring: Wiring, call: Call) -> Response[str]:
     return http.answer(200, openapi(call.base_url))
 
 
-def get_docs(wiring: Wiring, call: Call) -> Response[str]:
+def get_docs(world: Wiring, call: Call) -> Response[str]:
     """GET /docs: openapi.json as a page."""
     return Response(200, _HTML, (_PAGES / "docs.html").read_text())
 
 
-def get_page(wiring: Wiring, call: Call) -> Response[str]:
+def get_page(world: Wiring, call: Call) -> Response[str]:
     """GET /: what this is."""
     text = (_PAGES / "index.html").read_text()
     return Response(200, _HTML, text.replace("{base_url}", html.escape(call.base_url)))

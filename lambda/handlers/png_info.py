@@ -33,9 +33,9 @@ _DEFAULTS: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def post_png_info(wiring: Wiring, call: Call) -> Response[str]:
+def post_png_info(world: Wiring, call: Call) -> Response[str]:
     """The stock answer: {info, items, parameters}."""
-    call.owner(wiring)
+    call.owner(world)
     body = call.document()
     if foreign := set(body) - {"image"}:
         raise ForbiddenField(min(foreign)[:80], "png-info has no such field")

@@ -9,10 +9,10 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from handlers import http
-from handlers.accept import enqueue, make_job, new_job_id, write_job
+from handlers.accept import enqueue_again, make_job, new_job_id, write_job
 from handlers.hold import held_until, stock_answer, wait_for_ending, wait_url
 from handlers.http import Call
-from handlers.idempotency import Claim, find_job_id, read_claim, take
+from handlers.idempotency import find_job_id, read_claim, take
 from handlers.lookup import find_job, show
 from handlers.orders import Order, check_order, check_room, read_order, read_stock_order
 from handlers.views import job_view
@@ -23,59 +23,57 @@ from webui_async.contract.job import Job, JobFiles
 from webui_async.contract.payload import Kind
 
 
-def post_job(wiring: Wiring, call: Call) -> Response[str]:
+def post_job(world: Wiring, call: Call) -> Response[str]:
     """POST /jobs: 202 and the job."""
-    owner = call.owner(wiring)
-    order = read_order(call.document(), wiring.settings)
-    return _accepted(call, _take_job(wiring, call, owner, order))
+    owner = call.owner(world)
+    order = read_order(call.document(), world.settings)
+    return _accepted(call, _take_job(world, call, owner, order))
 
 
-def post_stock(wiring: Wiring, call: Call, kind: Kind) -> Response[str]:
+def post_stock(world: Wiring, call: Call, kind: Kind) -> Response[str]:
     """POST /sdapi/v1/{kind}: the stock webui's own answer, or the way to it."""
-    owner = call.owner(wiring)
-    order = read_stock_order(kind, call.document(), wiring.settings)
-    document = _take_job(wiring, call, owner, order)
+    owner = call.owner(world)
+    order = read_stock_order(kind, call.document(), world.settings)
+    document = _take_job(world, call, owner, order)
     if _wants_no_wait(call):
         return _accepted(call, document, {"Preference-Applied": "respond-async"})
-    result = wait_for_ending(wiring, document["id"], held_until(wiring, call))
+    result = wait_for_ending(world, document["id"], held_until(world, call))
     if result is None:
         return http.redirect(303, wait_url(call, document["id"]))
-    return stock_answer(wiring, result)
+    return stock_answer(world, result)
 
 
-def _take_job(wiring: Wiring, call: Call, owner: str, order: Order) -> dict[str, Any]:
+def _take_job(world: Wiring, call: Call, owner: str, order: Order) -> dict[str, Any]:
     """The document of the job that the call made, or made before under the same Idempotency-Key."""
     claim = read_claim(call, owner)
-    job_id = find_job_id(wiring.store, claim) if claim else None
-    if job_id and (known := _known_job(wiring, call, owner, job_id, claim)):
+    job_id = find_job_id(world.store, claim) if claim else None
+    if job_id and (known := _known_job(world, call, owner, job_id)):
         return known
-    check_order(wiring, owner, order)
-    ahead = check_room(wiring, owner)
+    check_order(world, owner, order)
+    ahead = check_room(world, owner)
     if job_id is None:
-        job_id = new_job_id(wiring)
-        job_id = take(wiring.store, claim, job_id) if claim else job_id
-    job = make_job(wiring, owner, job_id, order)
-    write_job(wiring, job, claim)
-    return _fresh(wiring, call, job, ahead)
+        job_id = new_job_id(world)
+        job_id = take(world.store, claim, job_id) if claim else job_id
+    job = make_job(world, owner, job_id, order)
+    write_job(world, job, claim)
+    return _fresh(world, call, job, ahead)
 
 
-def _known_job(
-    wiring: Wiring, call: Call, owner: str, job_id: str, claim: Claim | None
-) -> dict[str, Any] | None:
+def _known_job(world: Wiring, call: Call, owner: str, job_id: str) -> dict[str, Any] | None:
     """The document of a job accepted before; None when that call did not get as far as its request.json."""
     try:
-        job, files = find_job(wiring, owner, job_id)
+        job, files = find_job(world, owner, job_id)
     except UnknownJob:
         return None
     if not files.last_attempt and not files.has(keys.result(job_id)):
-        enqueue(wiring, job, claim)
-    return show(wiring, call, job, files)
+        enqueue_again(world, job)
+    return show(world, call, job, files)
 
 
-def _fresh(wiring: Wiring, call: Call, job: Job, ahead: int) -> dict[str, Any]:
+def _fresh(world: Wiring, call: Call, job: Job, ahead: int) -> dict[str, Any]:
     """A new job's document, without reading back what was just written."""
     files = JobFiles(job.id, {keys.queued(job.id, 1).removeprefix(keys.job(job.id)): 0}, {})
-    return job_view(wiring, job, files, None, None, call.base_url, queue_ahead=ahead)
+    return job_view(world, job, files, None, None, call.base_url, queue_ahead=ahead)
 
 
 def _accepted(

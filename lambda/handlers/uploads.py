@@ -13,22 +13,22 @@ from webui_async.contract.images import CONTENT_TYPES
 from webui_async.contract.times import to_iso
 
 
-def post_upload(wiring: Wiring, call: Call) -> Response[str]:
+def post_upload(world: Wiring, call: Call) -> Response[str]:
     """POST /uploads {size_bytes, content_type}: 201 and a link that takes one PUT of just that."""
-    owner, body = call.owner(wiring), call.document()
+    owner, body = call.owner(world), call.document()
     if foreign := set(body) - {"size_bytes", "content_type"}:
         raise ForbiddenField(min(foreign)[:80], "an upload has size_bytes and content_type")
-    size_bytes = _read_size(body.get("size_bytes"), wiring.settings.max_upload_bytes)
+    size_bytes = _read_size(body.get("size_bytes"), world.settings.max_upload_bytes)
     content_type = _read_type(body.get("content_type"))
-    upload_id, ttl_s = wiring.random(16).hex(), wiring.settings.link_ttl_s
-    url = wiring.store.presign_put(keys.upload(owner, upload_id), ttl_s, size_bytes, content_type)
+    upload_id, ttl_s = world.random(16).hex(), world.settings.link_ttl_s
+    url = world.store.presign_put(keys.upload(owner, upload_id), ttl_s, size_bytes, content_type)
     document = {
         "id": f"upload:{upload_id}",
         "upload_id": upload_id,
         "url": url,
         "method": "PUT",
         "headers": {"Content-Type": content_type, "Content-Length": str(size_bytes)},
-        "expires_at": to_iso(wiring.now() + ttl_s),
+        "expires_at": to_iso(world.now() + ttl_s),
     }
     return http.answer(201, document)
 

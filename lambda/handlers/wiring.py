@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 #: Three tries are what a 29 s API call can bear.
-_CONFIG = Config(retries={"mode": "standard", "max_attempts": 3})
+_CONFIG = Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=2, read_timeout=8)
 #: Presigned links need SigV4, and the bucket's own region in the host: the global one redirects, which breaks
 #: the signature.
 _S3_CONFIG = _CONFIG.merge(

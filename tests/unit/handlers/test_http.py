@@ -44,7 +44,7 @@ def resolve(route: Any, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def raising(error: Exception) -> Any:
-    def route(wiring: Wiring, call: Call, job_id: str) -> Response[str]:
+    def route(world: Wiring, call: Call, job_id: str) -> Response[str]:
         raise error
 
     return route
@@ -75,7 +75,7 @@ def test_base_url_follows_the_forwarded_protocol_and_port_of_a_local_gateway() -
 
 
 def test_routes_are_found_behind_a_custom_domains_base_path() -> None:
-    def route(wiring: Wiring, call: Call, job_id: str) -> Response[str]:
+    def route(world: Wiring, call: Call, job_id: str) -> Response[str]:
         return http.answer(200, {"job_id": job_id})
 
     answer = resolve(route, recorded("apigw_get_job_custom_domain"))

@@ -75,7 +75,7 @@ def test_callback_output_and_ttl_are_kept(front: Front) -> None:
     job = job_of(front, front.call("POST", "/jobs", JOB | options))
     assert job.callback_url == "https://hooks.example.com/x"
     assert job.output == {"format": "webp"}
-    assert job.expires_at - job.created_at == 600
+    assert job.expires_at - job.created_at == pytest.approx(600, abs=0.002)  # an id knows milliseconds
     assert front.stage.runtime.invocations[0]["RequestTTLSeconds"] in (599, 600)
 
 
@@ -277,6 +277,26 @@ def test_a_refusal_for_good_undoes_everything(front: Front) -> None:
     answer = front.call("POST", "/jobs", JOB, headers={"Idempotency-Key": "k-1"})
     assert (answer.status, answer.code) == (503, "endpoint_refused")
     assert front.all_keys() == []
+
+
+def test_a_repeat_that_is_refused_does_not_undo_the_job_that_was_accepted(front: Front) -> None:
+    with front.stage.killed_before_write(5):  # after request.json, before attempt 1
+        keyed(front)
+    front.stage.runtime.error = refusal("ValidationException")
+    answer = keyed(front)
+    assert answer.status == 202
+    front.stage.runtime.error = None
+    front.stage.runtime.invocations.clear()
+    run_reap(front.stage)
+    assert [call["InferenceId"] for call in front.stage.runtime.invocations] == [answer.json["id"]]
+
+
+def test_a_claim_of_a_call_that_died_long_ago_makes_a_job_that_is_not_expired(front: Front) -> None:
+    with front.stage.killed_before_write(2):  # after the claim
+        keyed(front)
+    front.clock += 5 * 3600
+    job = job_of(front, keyed(front))
+    assert job.expires_at > front.clock + 3600
 
 
 def test_a_refusal_that_can_pass_leaves_the_job_to_reap(front: Front) -> None:
