@@ -48,15 +48,17 @@ async def leave_pictures(job: Job, run: str, drawn: Drawn, container: Container)
             *differences(drawn.payload, info, drawn.catalog),
             *_formats(drawn, pictures),
         ),
-        metrics=_metrics(job, drawn, container),
+        metrics=_metrics(job, drawn.started_at, drawn.ended_at, container),
     )
     return await _leave(result, Answer(200, drawn.reply.body), container)
 
 
-async def leave_error(job: Job, error: PipelineError, container: Container) -> Answer:
-    """The job failed, expired or was canceled, as `error` says."""
+async def leave_error(
+    job: Job, error: PipelineError, drawing_since: float | None, container: Container
+) -> Answer:
+    """The job failed, expired or was canceled, as `error` says. What was drawn of it was paid for."""
     now = container.now()
-    result = Result.of_error(job.id, error, now, Metrics(total_s=round(now - job.created_at, 3)))
+    result = Result.of_error(job.id, error, now, _metrics(job, drawing_since, now, container))
     return await _leave(result, Answer.of_result(result), container)
 
 
@@ -88,12 +90,16 @@ def _formats(drawn: Drawn, pictures: list[Picture]) -> list[str]:
     ]
 
 
-def _metrics(job: Job, drawn: Drawn, container: Container) -> Metrics:
-    drawing_s = drawn.ended_at - drawn.started_at
+def _metrics(job: Job, started_at: float | None, ended_at: float, container: Container) -> Metrics:
+    """started_at: when its drawing began; None when it never did."""
+    total_s = round(container.now() - job.created_at, 3)
+    if started_at is None:
+        return Metrics(total_s=total_s)
     usd_per_hour = container.settings.instance_usd_per_hour
+    drawing_s = ended_at - started_at
     return Metrics(
-        queued_s=round(drawn.started_at - job.created_at, 3),
+        queued_s=round(started_at - job.created_at, 3),
         drawing_s=round(drawing_s, 3),
-        total_s=round(container.now() - job.created_at, 3),
+        total_s=total_s,
         cost_usd=round(drawing_s * usd_per_hour / 3600, 6) if usd_per_hour else None,
     )

@@ -33,6 +33,11 @@ class JobWatch(Watch):
     def run(self) -> str:
         return self._progress.run
 
+    @property
+    def drawing_since(self) -> float | None:
+        """When the drawing began, seconds since 1970; None while the job waits its turn."""
+        return self._progress.drawing_since
+
     def started(self) -> None:
         if self._progress.drawing_since is not None:  # the second run: the first one's pictures are nobody's
             self._change(run=self._container.new_run(), fraction=0.0, eta_s=None, step=0)
@@ -53,10 +58,7 @@ class JobWatch(Watch):
             raise Settled(Status.QUEUED.value, files.last_attempt)
         await self._check_unsettled(files)
         if self._container.now() >= self._job.expires_at:
-            raise JobExpired(
-                f"the job was not drawn by {to_iso(self._job.expires_at)}. "
-                "Post it again, with a longer ttl_s if need be"
-            )
+            raise JobExpired(to_iso(self._job.expires_at))
 
     async def _files(self) -> JobFiles:
         return await asyncio.to_thread(self._container.store.files, self._job.id)

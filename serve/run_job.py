@@ -44,11 +44,11 @@ async def _run(hand: Hand, job: Job, container: Container) -> Answer:
     except (Settled, EngineBroken, StoreError):
         raise
     except PipelineError as error:
-        return await ending.leave_error(job, error, container)
+        return await ending.leave_error(job, error, watch.drawing_since, container)
     except Exception as error:
         logger.exception("job %s failed on an error of the container's own", job.id)
         unforeseen = PipelineError(f"the container failed on {type(error).__name__}; its log has the trace")
-        return await ending.leave_error(job, unforeseen, container)
+        return await ending.leave_error(job, unforeseen, watch.drawing_since, container)
 
 
 async def _draw(hand: Hand, job: Job, watch: JobWatch, container: Container) -> Drawn:

@@ -123,7 +123,7 @@ def _enqueue(store: Store, queue: Queue, job: Job, attempt: Attempt) -> Attempt 
 
 def _ending(job: Job, number: int, failures: int, lost: Lost, now: float) -> Result | None:
     if now >= job.expires_at:
-        return Result.of_error(job.id, expired(job), now)
+        return Result.of_error(job.id, JobExpired(to_iso(job.expires_at)), now)
     if failures >= MAX_FAILURES:
         error = AttemptsExhausted(
             f"{failures} attempts were lost, the last one {lost.value}. "
@@ -136,13 +136,6 @@ def _ending(job: Job, number: int, failures: int, lost: Lost, now: float) -> Res
         )
         return Result.of_error(job.id, error, now)
     return None
-
-
-def expired(job: Job) -> JobExpired:
-    """The error of a job past its time."""
-    return JobExpired(
-        f"the job was not drawn by {to_iso(job.expires_at)}. Post it again, with a longer ttl_s if need be"
-    )
 
 
 def _can_pass(error: ClientError) -> bool:

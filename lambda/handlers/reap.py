@@ -9,8 +9,10 @@ from handlers.logs import logger
 from handlers.signals import reap_message
 from handlers.wiring import Wiring, wiring
 from webui_async.contract import keys
+from webui_async.contract.errors import JobExpired
 from webui_async.contract.job import Job, JobFiles, Metrics, Result
-from webui_async.retry import Lost, enqueue_first, expired, retry
+from webui_async.contract.times import to_iso
+from webui_async.retry import Lost, enqueue_first, retry
 from webui_async.store import Entry
 
 #: complete has this long for an ending before it is told again.
@@ -119,7 +121,8 @@ def _retry(world: Wiring, job_id: str, number: int, lost: Lost) -> str:
 
 
 def _expire(world: Wiring, job: Job, now: float) -> str:
-    world.store.end(Result.of_error(job.id, expired(job), now, Metrics(total_s=now - job.created_at)))
+    error = JobExpired(to_iso(job.expires_at))
+    world.store.end(Result.of_error(job.id, error, now, Metrics(total_s=now - job.created_at)))
     return "expired"
 
 

@@ -195,6 +195,24 @@ class Road:
             QueueUrl=self.stack.outputs["EventsQueueUrl"], MessageBody=json.dumps({"Records": [record]})
         )
 
+    def tell_failure(self, job_id: str, attempt: int) -> None:
+        """SageMaker's message that the attempt failed, published to its error topic."""
+        message = {
+            "invocationStatus": "Failed",
+            "failureReason": "ClientError: Received server error (503) from model.",
+            "requestParameters": {
+                "customAttributes": f"attempt={attempt}",
+                "endpointName": ENDPOINT,
+                "inputLocation": self.stack.store.uri(keys.request(job_id)),
+            },
+            "inferenceId": job_id,
+            "eventVersion": "1.0",
+            "eventSource": "aws:sagemaker",
+            "eventName": "InferenceResult",
+        }
+        topic_arn = self.stack.outputs["ErrorTopicArn"]
+        self.stack.cloud.client("sns").publish(TopicArn=topic_arn, Message=json.dumps(message))
+
     def assert_ended_once(self, job_id: str, status: str, settle_s: float = 1.0) -> None:
         """One ending, one index entry that says so, one genuine callback, nothing left in active/."""
         callbacks = self.callbacks_of(job_id, settle_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 
@@ -47,6 +48,40 @@ def test_events_doubled_and_shuffled_make_one_ending_and_one_callback_each(road:
         road.tell_again(job_id)
     for job in jobs:
         road.assert_ended_once(job.id, "succeeded")
+
+
+def test_a_callback_message_delivered_again_posts_nothing(road: Road) -> None:
+    job = road.wait(road.submit().id)
+    road.callbacks_of(job.id)
+    message = {"job_id": job.id, "event": "job.succeeded"}
+    for number in range(3):
+        road.stack.cloud.client("sqs").send_message(
+            QueueUrl=road.stack.outputs["CallbacksQueueUrl"],
+            MessageBody=json.dumps(message),
+            MessageGroupId=job.id,
+            MessageDeduplicationId=f"again-{number}",
+        )
+    road.assert_ended_once(job.id, "succeeded")
+
+
+def test_sagemaker_s_error_told_three_times_makes_one_further_attempt(road: Road) -> None:
+    job = road.submit(steps=40)
+    road.wait_drawing(job.id)
+    for _ in range(3):
+        road.tell_failure(job.id, attempt=1)
+    assert road.wait(job.id).status is Status.SUCCEEDED
+    second = road.stack.store.attempt(job.id, 2)
+    assert second is not None and second.failures == 1
+    assert road.stack.store.attempt(job.id, 3) is None
+    road.assert_ended_once(job.id, "succeeded")
+
+
+def test_reap_that_takes_a_living_attempt_for_lost_makes_no_second_ending(road: Road) -> None:
+    job = road.submit(steps=60)
+    road.wait_drawing(job.id)
+    assert road.reap_later(seconds=95) == {"retried": 1}
+    assert road.wait(job.id).status is Status.SUCCEEDED
+    road.assert_ended_once(job.id, "succeeded")
 
 
 def test_reap_leaves_a_job_alone_whose_first_attempt_still_runs(road: Road) -> None:

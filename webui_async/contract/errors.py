@@ -251,6 +251,11 @@ class JobExpired(PipelineError):
 
     code, http_status = "expired", 504
 
+    def __init__(self, expires_at: str):
+        super().__init__(
+            f"the job was not drawn by {expires_at}. Post it again, with a longer ttl_s if need be"
+        )
+
 
 class JobCanceled(PipelineError):
     """The job was canceled by its owner."""

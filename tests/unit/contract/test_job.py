@@ -78,7 +78,7 @@ def test_every_document_is_read_back_as_it_was_written() -> None:
 def test_canceled_and_expired_are_endings_of_their_own(error: Any, status: Status) -> None:
     result = Result.of_error(JOB_ID, error, NOW)
     assert result.status is status
-    assert result.error == {"code": error.code, "message": "x", "retryable": error.retryable}
+    assert result.error == {"code": error.code, "message": str(error), "retryable": error.retryable}
 
 
 def test_four_statuses_are_endings() -> None:

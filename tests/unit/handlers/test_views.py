@@ -72,9 +72,13 @@ def test_without_links_a_picture_is_reached_through_the_api(stage: Stage) -> Non
 
 def test_an_error_is_shown_as_the_result_has_it(stage: Stage) -> None:
     job = stage.accept()
-    result = Result.of_error(job.id, JobExpired("too late"), stage.world.now())
+    result = Result.of_error(job.id, JobExpired("2026-11-20T16:00:00.000Z"), stage.world.now())
 
     view = job_view(stage.world, job, stage.store.files(job.id), None, result, BASE)
 
     assert view["status"] == "expired"
-    assert view["error"] == {"code": "expired", "message": "too late", "retryable": False}
+    assert view["error"] == {
+        "code": "expired",
+        "message": str(JobExpired("2026-11-20T16:00:00.000Z")),
+        "retryable": False,
+    }
