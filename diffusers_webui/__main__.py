@@ -17,6 +17,7 @@ def main() -> None:
     settings = parse()
     # before any Hugging Face import: nothing is ever looked up or fetched over the network
     os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # diffusers folders would draw theirs into the log
     # torch's threads wait for each other by spinning; beside another busy process that makes a drawing
     # 20 times slower, and waiting asleep makes it twice as slow on a quiet machine: this lies between
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
@@ -50,7 +51,8 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
 
 def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.server_name else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # the protocol is named, or asyncio leaves Nagle's algorithm on and every answer comes 40 ms late
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.server_name, settings.port))

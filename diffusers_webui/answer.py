@@ -8,6 +8,10 @@ from diffusers_webui import VERSION, infotext
 from diffusers_webui.checkpoints import Checkpoint
 from diffusers_webui.job import Job
 from diffusers_webui.options import Options
+from diffusers_webui.tuning import Tuning
+
+#: what hires fix notes for infotexts alone: `info` has null for it
+_NULL_IN_INFO = ("Hires prompt", "Hires negative prompt", "Hires schedule type")
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,7 @@ class Used:
     vae_hash: str | None
     clip_skip: int
     job_timestamp: str
+    tuning: Tuning
 
 
 def infotext_of(job: Job, i: int, used: Used, options: Options) -> str:
@@ -38,7 +43,10 @@ def infotext_of(job: Job, i: int, used: Used, options: Options) -> str:
         "VAE": used.vae_name if options["add_vae_name_to_info"] else None,
         "Variation seed": job.subseeds[i] if varied else None,
         "Variation seed strength": job.subseed_strength if varied else None,
+        "Seed resize from": "x".join(map(str, job.seed_resize_from)) if job.seed_resize_from else None,
         "Clip skip": used.clip_skip if used.clip_skip > 1 else None,
+        "ENSD": used.tuning.seed_delta if used.tuning.seed_delta and job.sampler.uses_seed_delta else None,
+        "Tiling": True if used.tuning.is_tiled else None,
         **job.extra_generation_params,
         "Version": VERSION if options["add_version_to_infotext"] else None,
     }
@@ -74,7 +82,10 @@ def info_of(job: Job, used: Used, infotexts: list[str], first: int) -> str:
             "seed_resize_from_w": job.body["seed_resize_from_w"],
             "seed_resize_from_h": job.body["seed_resize_from_h"],
             "denoising_strength": job.denoising_strength,
-            "extra_generation_params": job.extra_generation_params,
+            "extra_generation_params": {
+                key: None if key in _NULL_IN_INFO else value
+                for key, value in job.extra_generation_params.items()
+            },
             "index_of_first_image": first,
             "infotexts": infotexts,
             "styles": job.styles,

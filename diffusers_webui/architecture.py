@@ -1,4 +1,4 @@
-"""What a checkpoint is made of: the yaml beside it, or Stable Diffusion 1.x when there is none.
+"""What a checkpoint is made of: the yaml beside it, or what its weights show when there is none.
 
 A yaml names Python classes (`target`), and the stock webui instantiates whatever it finds there. Here only
 the names below are known; they are compared, never imported.
@@ -10,61 +10,42 @@ from typing import Any
 
 import yaml
 
+from diffusers_webui.detection import Shapes, derived_config
 from diffusers_webui.errors import UnfitCheckpoint
 
 ALLOWED_TARGETS = frozenset(
     {
+        # Stable Diffusion 1 and 2
+        "ldm.lr_scheduler.LambdaLinearScheduler",
+        "ldm.models.autoencoder.AutoencoderKL",
         "ldm.models.diffusion.ddpm.LatentDiffusion",
         "ldm.modules.diffusionmodules.openaimodel.UNetModel",
-        "ldm.models.autoencoder.AutoencoderKL",
         "ldm.modules.encoders.modules.FrozenCLIPEmbedder",
-        "ldm.lr_scheduler.LambdaLinearScheduler",
+        "ldm.modules.encoders.modules.FrozenOpenCLIPEmbedder",
+        # Stable Diffusion XL
+        "sgm.models.autoencoder.AutoencoderKL",
+        "sgm.models.autoencoder.AutoencoderKLInferenceWrapper",
+        "sgm.models.diffusion.DiffusionEngine",
+        "sgm.modules.GeneralConditioner",
+        "sgm.modules.diffusionmodules.denoiser.DiscreteDenoiser",
+        "sgm.modules.diffusionmodules.denoiser_scaling.EpsScaling",
+        "sgm.modules.diffusionmodules.denoiser_scaling.VScaling",
+        "sgm.modules.diffusionmodules.denoiser_weighting.EpsWeighting",
+        "sgm.modules.diffusionmodules.denoiser_weighting.VWeighting",
+        "sgm.modules.diffusionmodules.discretizer.LegacyDDPMDiscretization",
+        "sgm.modules.diffusionmodules.guiders.VanillaCFG",
+        "sgm.modules.diffusionmodules.openaimodel.UNetModel",
+        "sgm.modules.diffusionmodules.sampling.EulerEDMSampler",
+        "sgm.modules.encoders.modules.ConcatTimestepEmbedderND",
+        "sgm.modules.encoders.modules.FrozenCLIPEmbedder",
+        "sgm.modules.encoders.modules.FrozenOpenCLIPEmbedder2",
         "torch.nn.Identity",
     }
 )
 
-_YAML_LIMIT_BYTES = 100_000
+DEFAULT_CLIP = "openai/clip-vit-large-patch14"
 
-#: v1-inference.yaml of CompVis, the part that shapes the networks
-_SD1: dict[str, Any] = {
-    "model": {
-        "target": "ldm.models.diffusion.ddpm.LatentDiffusion",
-        "params": {
-            "linear_start": 0.00085,
-            "linear_end": 0.0120,
-            "timesteps": 1000,
-            "scale_factor": 0.18215,
-            "unet_config": {
-                "params": {
-                    "in_channels": 4,
-                    "out_channels": 4,
-                    "model_channels": 320,
-                    "attention_resolutions": [4, 2, 1],
-                    "num_res_blocks": 2,
-                    "channel_mult": [1, 2, 4, 4],
-                    "num_heads": 8,
-                    "transformer_depth": 1,
-                    "context_dim": 768,
-                }
-            },
-            "first_stage_config": {
-                "params": {
-                    "embed_dim": 4,
-                    "ddconfig": {
-                        "z_channels": 4,
-                        "resolution": 256,
-                        "in_channels": 3,
-                        "out_ch": 3,
-                        "ch": 128,
-                        "ch_mult": [1, 2, 4, 4],
-                        "num_res_blocks": 2,
-                    },
-                }
-            },
-            "cond_stage_config": {"params": {"version": "openai/clip-vit-large-patch14"}},
-        },
-    }
-}
+_YAML_LIMIT_BYTES = 100_000
 
 
 @dataclass(frozen=True)
@@ -72,8 +53,7 @@ class Architecture:
     """How to build the networks of one checkpoint."""
 
     config: dict[str, Any]  #: in the shape of CompVis's yaml files
-    clip_folder: Path | None  #: config.json, vocab.json and merges.txt; None: the Hugging Face cache
-    clip_name: str  #: what the yaml calls it
+    clip_folder: Path | None = None  #: that the yaml names: config.json, vocab.json and merges.txt
 
     @property
     def params(self) -> dict[str, Any]:
@@ -81,27 +61,40 @@ class Architecture:
         params: dict[str, Any] = self.config["model"]["params"]
         return params
 
+    @property
+    def is_v_prediction(self) -> bool | None:
+        """Whether the UNet answers with the velocity instead of the noise; None: only the UNet can tell."""
+        if "denoiser_config" in self.params:
+            scaling = self.params["denoiser_config"].get("params", {}).get("scaling_config", {})
+            return str(scaling.get("target")).endswith(".VScaling")
+        kind = self.params.get("parameterization")
+        return None if kind is None else bool(kind == "v")
 
-def read_architecture(config: Path | None) -> Architecture:
-    """The architecture that a yaml file describes. Raises UnfitCheckpoint for any other."""
-    described = _SD1 if config is None else _read_yaml(config)
+
+def architecture_of(config: Path | None, weights: Shapes) -> Architecture:
+    """The architecture that a yaml file describes, or what the weights show without one.
+
+    Raises UnfitCheckpoint for anything that is no latent diffusion model.
+    """
+    return read_architecture(config) if config else Architecture(derived_config(weights))
+
+
+def read_architecture(config: Path) -> Architecture:
+    """The architecture that a yaml file describes. Raises UnfitCheckpoint for any other file."""
+    described = _read_yaml(config)
     try:
         params = described["model"]["params"]
-        clip_name = str(
-            params["cond_stage_config"].get("params", {}).get("version", "openai/clip-vit-large-patch14")
-        )
-        (
-            params["unet_config"]["params"]["model_channels"],
-            params["first_stage_config"]["params"]["ddconfig"]["ch"],
-        )
+        unet = params.setdefault("unet_config", params.get("network_config"))["params"]
+        clip = params.get("cond_stage_config", {}).get("params", {}).get("version")
+        unet["model_channels"], params["first_stage_config"]["params"]["ddconfig"]["ch"]
     except (KeyError, TypeError, AttributeError) as error:
         raise UnfitCheckpoint(
             f"{config} describes no latent diffusion model: {error!r} is missing or misplaced"
         ) from error
-    params["unet_config"]["params"].setdefault("transformer_depth", 1)
-    folder = (config.parent if config else Path.cwd()) / clip_name
-    found = next((one for one in (folder, Path.cwd() / clip_name) if one.is_dir()), None)
-    return Architecture(described, found, clip_name)
+    unet.setdefault("transformer_depth", 1)
+    params.setdefault("parameterization", "eps")
+    folders = (config.parent / str(clip), Path.cwd() / str(clip))
+    return Architecture(described, next((one for one in folders if clip and one.is_dir()), None))
 
 
 def _read_yaml(config: Path) -> dict[str, Any]:

@@ -125,8 +125,8 @@ _EXTRAS: Fields = {
 
 EXTRA_SINGLE: Fields = {**_EXTRAS, "image": text("", nullable=False)}
 
-_FILE: Fields = {"data": text(..., nullable=False), "name": text(..., nullable=False)}
+FILE: Fields = {"data": text(..., nullable=False), "name": text(..., nullable=False)}
 
-EXTRA_BATCH: Fields = {**_EXTRAS, "imageList": objects(..., _FILE)}
+EXTRA_BATCH: Fields = {**_EXTRAS, "imageList": objects(..., FILE)}
 
 PNG_INFO: Fields = {"image": text(..., nullable=False)}

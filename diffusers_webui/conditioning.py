@@ -9,11 +9,16 @@ from typing import Any
 
 import torch
 
+from diffusers_webui.embeddings import Embedding
 from diffusers_webui.model import Model
 from diffusers_webui.prompt import BREAK_WEIGHT, parse_attention
+from diffusers_webui.text import Text, TextEncoder
+from diffusers_webui.vocabulary import Vocabulary, planted
 
 CHUNK = 75
 _CACHE_SIZE = 32
+#: the token under an embedding's vectors, which is never heard
+_PLACEHOLDER = 0
 
 
 @dataclass
@@ -22,6 +27,7 @@ class Chunk:
 
     tokens: list[int] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
+    planted: list[tuple[int, Embedding]] = field(default_factory=list)  #: and the token that each begins at
 
 
 class Conditioner:
@@ -29,23 +35,34 @@ class Conditioner:
 
     def __init__(self, model: Model):
         self._model = model
-        self._cache: OrderedDict[tuple[Any, ...], torch.Tensor] = OrderedDict()
+        self._cache: OrderedDict[tuple[Any, ...], tuple[Text, list[Embedding]]] = OrderedDict()
+        self._vocabulary = Vocabulary([], model.tokenizer)
+        self.used: dict[str, Embedding] = {}  #: by name, what prompts have named since `learn`
 
-    def embed(
-        self, prompt: str, clip_skip: int, comma_backtrack: int, weights_key: Any = None
-    ) -> torch.Tensor:
-        """The embedding of one prompt, shape (1, 77 x chunks, width).
+    def learn(self, embeddings: list[Embedding]) -> None:
+        """Know these embeddings by their names."""
+        self.used = {}
+        if embeddings != self._vocabulary.embeddings:
+            self._vocabulary = Vocabulary(embeddings, self._model.tokenizer)
+            self._cache.clear()
+
+    def embed(self, prompt: str, clip_skip: int, comma_backtrack: int, weights_key: Any = None) -> Text:
+        """The embedding of one prompt.
 
         weights_key: says which LoRA the text encoder carries, so that the cache does not mix them up.
         """
         key = (prompt, clip_skip, comma_backtrack, weights_key)
         if key not in self._cache:
             chunks = self._chunks(prompt, comma_backtrack)
-            self._cache[key] = torch.cat([self._encode(chunk, clip_skip) for chunk in chunks], dim=1)
+            texts = [self._encode(chunk, clip_skip) for chunk in chunks]
+            whole = Text(torch.cat([text.context for text in texts], dim=1), texts[0].pooled)
+            self._cache[key] = whole, [one for chunk in chunks for _, one in chunk.planted]
             while len(self._cache) > _CACHE_SIZE:
                 self._cache.popitem(last=False)
         self._cache.move_to_end(key)
-        return self._cache[key]
+        text, named = self._cache[key]
+        self.used |= {one.name: one for one in named}
+        return text
 
     def _chunks(self, prompt: str, comma_backtrack: int) -> list[Chunk]:
         tokenizer = self._model.tokenizer
@@ -55,23 +72,37 @@ class Conditioner:
             if text == "BREAK" and weight == BREAK_WEIGHT:
                 packer.close()
                 continue
-            for token in tokenizer(text, add_special_tokens=False, verbose=False).input_ids:
-                packer.add(token, weight)
+            self._pack(tokenizer(text, add_special_tokens=False, verbose=False).input_ids, weight, packer)
         return packer.finish()
 
-    def _encode(self, chunk: Chunk, clip_skip: int) -> torch.Tensor:
-        model = self._model
-        tokens = torch.tensor([chunk.tokens], device=model.device)
-        output = model.text_encoder(input_ids=tokens, output_hidden_states=True)
-        z: torch.Tensor = output.last_hidden_state
-        if clip_skip > 1:
-            inner = getattr(model.text_encoder, "text_model", model.text_encoder)
-            z = inner.final_layer_norm(output.hidden_states[-clip_skip])
+    def _pack(self, tokens: list[int], weight: float, packer: "_Packer") -> None:
+        i = 0
+        while i < len(tokens):
+            named = self._vocabulary.at(tokens, i)
+            if named is None:
+                packer.add(tokens[i], weight)
+                i += 1
+            else:
+                packer.plant(named[0], weight)
+                i += named[1]
+
+    def _encode(self, chunk: Chunk, clip_skip: int) -> Text:
+        heard = []
+        for i, encoder in enumerate(self._model.texts):
+            with planted(encoder.network, [(at, one.vectors[i][:CHUNK]) for at, one in chunk.planted]):
+                heard.append(self._heard(encoder, chunk, clip_skip))
+        return Text(torch.cat([text.context for text in heard], dim=-1), heard[-1].pooled)
+
+    def _heard(self, encoder: TextEncoder, chunk: Chunk, clip_skip: int) -> Text:
+        tokens, end = list(chunk.tokens), self._model.tokenizer.eos_token_id
+        length = tokens.index(end) + 1
+        tokens[length:] = [encoder.pad] * (len(tokens) - length)
+        text = encoder.hear(torch.tensor([tokens], device=self._model.device), clip_skip)
         if all(weight == 1.0 for weight in chunk.weights):
-            return z
-        weights = torch.tensor(chunk.weights, device=model.device, dtype=z.dtype)
-        weighted = z * weights[None, :, None]
-        return weighted * (z.mean() / weighted.mean())
+            return text
+        weights = torch.tensor(chunk.weights, device=self._model.device, dtype=text.context.dtype)
+        weighted = text.context * weights[None, :, None]
+        return Text(weighted * (text.context.mean() / weighted.mean()), text.pooled)
 
 
 class _Packer:
@@ -93,8 +124,11 @@ class _Packer:
             and len(tokens) - self._last_comma <= self._backtrack
         ):
             cut = self._last_comma + 1
-            rest = Chunk(tokens[cut:], weights[cut:])
-            self._open = Chunk(tokens[:cut], weights[:cut])
+            # a planted one's place is counted from the start token
+            before = [(at, one) for at, one in self._open.planted if at <= cut]
+            behind = [(at - cut, one) for at, one in self._open.planted if at > cut]
+            rest = Chunk(tokens[cut:], weights[cut:], behind)
+            self._open = Chunk(tokens[:cut], weights[:cut], before)
             self.close()
             self._open = rest
         if len(self._open.tokens) == CHUNK:
@@ -102,12 +136,21 @@ class _Packer:
         self._open.tokens.append(token)
         self._open.weights.append(weight)
 
+    def plant(self, embedding: Embedding, weight: float) -> None:
+        """Room for an embedding's vectors, all in one chunk."""
+        count = min(embedding.count, CHUNK)
+        if len(self._open.tokens) + count > CHUNK:
+            self.close()
+        self._open.planted.append((len(self._open.tokens) + 1, embedding))
+        self._open.tokens += [_PLACEHOLDER] * count
+        self._open.weights += [weight] * count
+
     def close(self) -> None:
         """Pad the open chunk and begin the next one."""
         missing = CHUNK - len(self._open.tokens)
         tokens = [self._start, *self._open.tokens, *[self._end] * (missing + 1)]
         weights = [1.0, *self._open.weights, *[1.0] * (missing + 1)]
-        self._chunks.append(Chunk(tokens, weights))
+        self._chunks.append(Chunk(tokens, weights, self._open.planted))
         self._open, self._last_comma = Chunk(), -1
 
     def finish(self) -> list[Chunk]:

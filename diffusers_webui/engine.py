@@ -3,11 +3,10 @@
 torch and diffusers are imported on that thread, after the port is open.
 """
 
-import dataclasses
+import asyncio
 import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from diffusers_webui import extras, infotext, memory, pictures
@@ -71,6 +70,10 @@ class Engine:
                 self.options.set(key, value)
         self.options.save()
 
+    async def refresh_embeddings(self) -> None:
+        """Look for textual inversion files again, when no drawing uses them."""
+        await self._in_line(lambda studio: studio.refresh_embeddings())
+
     def interrupt(self) -> dict[str, Any]:
         """End the running drawing within a step; what stands in line is drawn as if nothing had been."""
         self.state.interrupted = True
@@ -93,22 +96,17 @@ class Engine:
             "textinfo": None,
         }
 
-    def png_info(self, image: str) -> dict[str, Any]:
-        """The body of POST /png-info."""
-        text, items = pictures.read_infotext(pictures.decode(image.strip()))
+    async def png_info(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The answer of POST /png-info, read on a thread of its own: a large picture takes a while."""
+        return await asyncio.to_thread(self._png_info, body["image"].strip())
+
+    def _png_info(self, image: str) -> dict[str, Any]:
+        text, items = pictures.read_infotext(pictures.decode(image))
         return {"info": text, "items": items, "parameters": infotext.read(text) if text else {}}
 
     def memory(self) -> dict[str, Any]:
         """The body of GET /memory."""
         return memory.report(self._studio.cuda_memory() if self._studio else {"error": "unavailable"})
-
-    def cmd_flags(self) -> dict[str, Any]:
-        """The body of GET /cmd-flags: what this process was started with."""
-        flags = {
-            key: str(value) if isinstance(value, Path) else value
-            for key, value in dataclasses.asdict(self.settings).items()
-        }
-        return {"api": True, "nowebui": True, **flags, "port": str(self.settings.port)}
 
     async def _in_line(self, work: "Callable[[Studio], T]") -> T:
         return await self._queue.run(lambda: work(self._opened()))
@@ -117,7 +115,7 @@ class Engine:
         if self._studio is None:
             from diffusers_webui.studio import Studio  # seconds of imports, on the drawing thread
 
-            self._studio = Studio(self.options, self.folders, self.state, self.settings.ckpt)
+            self._studio = Studio(self.options, self.folders, self.state, self.settings)
         return self._studio
 
     def _first_load(self) -> None:

@@ -47,12 +47,15 @@ class UnreadableCheckpoint(WebuiError):
 
 
 class RefusedCheckpoint(WebuiError):
-    """The checkpoint is a pickle: this server loads safetensors only.
+    """The checkpoint is a broken pickle, or one that holds more than weights. The log says which.
 
     The stock webui's safe unpickler gives None for a bad pickle, and the next line fails with this class.
     """
 
     stock_class = "AttributeError"
+
+    def __init__(self) -> None:
+        super().__init__("'NoneType' object has no attribute 'pop'")
 
 
 class UnfitCheckpoint(WebuiError):
@@ -157,6 +160,24 @@ class UnknownHiresUpscaler(WebuiError):
         super().__init__(f"could not find upscaler named {name}")
 
 
+class MissingStrength(WebuiError):
+    """enable_hr without denoising_strength."""
+
+    stock_class = "TypeError"
+
+    def __init__(self) -> None:
+        super().__init__("'<' not supported between instances of 'float' and 'NoneType'")
+
+
+class MissingHelper(WebuiError):
+    """refiner_checkpoint or hr_checkpoint_name names a checkpoint that is not on disk."""
+
+    stock_class = "Exception"
+
+    def __init__(self, name: str):
+        super().__init__(f"Could not find checkpoint with name {name}")
+
+
 class BadStrength(WebuiError):
     """denoising_strength is outside 0 to 1."""
 
@@ -164,12 +185,6 @@ class BadStrength(WebuiError):
 
     def __init__(self) -> None:
         super().__init__("can only work with strength in [0.0, 1.0]")
-
-
-class NotBuilt(WebuiError):
-    """A feature of the stock webui that this server lacks, asked for by a field that must not be ignored."""
-
-    stock_class = "NotImplementedError"
 
 
 class HttpRefusal(WebuiError):

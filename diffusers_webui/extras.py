@@ -1,5 +1,8 @@
 """Upscaling finished pictures: None, Lanczos and Nearest. No upscaler with weights is built in.
 
+One that the stock webui would first have to download is a plain resize that bears its name, as it is there
+when the download fails.
+
 Source: stable-diffusion-webui scripts/postprocessing_upscale.py, modules/upscaler.py.
 """
 
@@ -9,8 +12,14 @@ from PIL import Image, ImageOps
 
 from diffusers_webui import memory, pictures
 from diffusers_webui.errors import UnknownUpscaler
+from diffusers_webui.listings import WEIGHTLESS_UPSCALERS
 
-_FILTERS = {"None": None, "Lanczos": Image.Resampling.LANCZOS, "Nearest": Image.Resampling.NEAREST}
+_FILTERS = {
+    "None": None,
+    "Lanczos": Image.Resampling.LANCZOS,
+    "Nearest": Image.Resampling.NEAREST,
+    **dict.fromkeys(WEIGHTLESS_UPSCALERS, Image.Resampling.LANCZOS),
+}
 
 
 def upscale_one(body: dict[str, Any], options: Any) -> dict[str, Any]:

@@ -60,6 +60,26 @@ def _mapping(value: Any) -> dict[str, Any]:
         raise Misfit("value is not a valid dict", "type_error.dict") from None
 
 
+def _choice(value: Any) -> Any:
+    return value  # the values themselves are compared
+
+
+def _anything(value: Any) -> Any:
+    return value
+
+
+#: what OpenAPI calls each kind of value; the choices there are, are whole numbers
+_JSON_TYPES: dict[Callable[[Any], Any], str] = {
+    _text: "string",
+    _integer: "integer",
+    _number: "number",
+    _boolean: "boolean",
+    _items: "array",
+    _mapping: "object",
+    _choice: "integer",
+}
+
+
 @dataclass(frozen=True)
 class Field:
     """One field of a request body."""
@@ -73,6 +93,16 @@ class Field:
     one_of: tuple[Any, ...] = ()  #: the only values, compared before coercion
     each: Callable[[Any], Any] | None = None  #: coerces every item of a list
     fields: "Fields | None" = None  #: every item of the list is an object with these
+
+    @property
+    def json_type(self) -> str | None:
+        """The `type` in OpenAPI; None for a field that takes anything."""
+        return _JSON_TYPES.get(self.fit)
+
+    @property
+    def items_type(self) -> str | None:
+        """The `type` of a list's items; None when they may be anything."""
+        return None if self.each is None else _JSON_TYPES.get(self.each)
 
 
 Fields = Mapping[str, Field]
@@ -95,6 +125,15 @@ def read_body(raw: bytes, content_type: str, fields: Fields, keep_others: bool =
     if problems:
         raise InvalidBody(problems)
     return body | values if keep_others else values
+
+
+def read_query(words: Mapping[str, str], fields: Fields) -> dict[str, Any]:
+    """The fields of a query string, defaults filled in. Raises InvalidBody."""
+    problems: list[dict[str, Any]] = []
+    values = _read_fields(dict(words), fields, ["query"], problems)
+    if problems:
+        raise InvalidBody(problems)
+    return values
 
 
 def _parse(raw: bytes) -> Any:
@@ -229,7 +268,11 @@ def bounded(
 
 
 def choice(default: Any, *values: Any) -> Field:
-    return Field(default, lambda value: value, False, one_of=values)
+    return Field(default, _choice, False, one_of=values)
+
+
+def anything(default: Any = None) -> Field:
+    return Field(default, _anything)
 
 
 def objects(default: Any, fields: Fields) -> Field:

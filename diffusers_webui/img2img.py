@@ -66,11 +66,19 @@ class Start:
         return picture.convert("RGB")
 
 
-def shortened(sigmas: Tensor, job: Job) -> Tensor:
+def shortened(sigmas: Tensor, strength: float) -> Tensor:
     """The noise levels from where the denoising strength lets the drawing begin."""
     steps = len(sigmas) - 1
-    kept = int(min(job.denoising_strength or 0.0, 0.999) * steps)
+    kept = int(min(strength, 0.999) * steps)
     return sigmas[steps - kept - 1 :]
+
+
+def steps_for(steps: int, strength: float) -> int:
+    """How many steps a whole drawing must have for its last ones, from `strength` on, to be `steps`.
+
+    strength: above 0
+    """
+    return int(steps / min(strength, 0.999))
 
 
 def prepare(job: Job, model: Model, options: Options) -> Start:
@@ -78,7 +86,7 @@ def prepare(job: Job, model: Model, options: Options) -> Start:
     flat = [_flattened(picture, str(options["img2img_background_color"])) for picture in job.init_images]
     mode = job.body["resize_mode"] or 0
     if job.mask is None:
-        return Start(_encode([resized(mode, picture, job.width, job.height) for picture in flat], model))
+        return Start(encode([resized(mode, picture, job.width, job.height) for picture in flat], model))
     mask = _read_mask(job, flat[0].size)
     overlay_mask, box = mask, None
     if job.body["inpaint_full_res"]:
@@ -94,7 +102,7 @@ def prepare(job: Job, model: Model, options: Options) -> Start:
     if job.body["inpainting_fill"] != 1:
         flat_parts = [_filled(picture, mask) for picture in flat_parts]
     return Start(
-        _encode(flat_parts, model),
+        encode(flat_parts, model),
         _latent_mask(mask, job, model),
         job.body["inpainting_fill"],
         box,
@@ -123,14 +131,15 @@ def _flattened(picture: Image.Image, background: str) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _encode(pictures: list[Image.Image], model: Model) -> Tensor:
+def encode(pictures: list[Image.Image], model: Model) -> Tensor:
+    """Latents of pictures of one size."""
     latents = []
     for picture in pictures:
         even = picture.resize((picture.width // 8 * 8, picture.height // 8 * 8), _LANCZOS)
         values = torch.from_numpy(np.asarray(even, dtype=np.float32).copy()) / 127.5 - 1
         pixels = (
             values.permute(2, 0, 1)[None]
-            .to(model.device, model.dtype)
+            .to(model.device, model.vae.dtype)
             .contiguous(memory_format=torch.channels_last)
         )
         # the mean, not a sample: the same picture and seed must give the same drawing

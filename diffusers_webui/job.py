@@ -14,14 +14,14 @@ from diffusers_webui.errors import (
     ImpossibleDrawing,
     MissingPrompt,
     NoSteps,
-    NotBuilt,
-    UnknownHiresUpscaler,
 )
-from diffusers_webui.listings import ALWAYS_ON_SCRIPTS, UPSCALERS
+from diffusers_webui.hires import Hires, parameters_of, settle_hires
+from diffusers_webui.listings import ALWAYS_ON_SCRIPTS
 from diffusers_webui.pictures import decode
 from diffusers_webui.prompt import ExtraNetwork, split_extra_networks, strip_comments
 from diffusers_webui.samplers import Sampler
 from diffusers_webui.sigmas import Scheduler
+from diffusers_webui.styles import Styles
 
 _LAST_SEED = 4294967294
 _SMALLEST_LATENT = 2
@@ -53,6 +53,7 @@ class Job:
     styles: list[str]
     init_images: list[Image.Image] = field(default_factory=list)
     mask: Image.Image | None = None
+    hires: Hires | None = None
     body: dict[str, Any] = field(default_factory=dict)  #: the rest: fields that only one step reads
     extra_generation_params: dict[str, Any] = field(default_factory=dict)
 
@@ -63,21 +64,38 @@ class Job:
         return [self.seed + (i if self.subseed_strength == 0 else 0) for i in range(count)]
 
     @property
+    def seed_resize_from(self) -> tuple[int, int] | None:
+        """Width and height of the picture whose noise is laid into the middle of this one's."""
+        width, height = self.body["seed_resize_from_w"] or 0, self.body["seed_resize_from_h"] or 0
+        return (width, height) if width > 0 and height > 0 else None
+
+    @property
+    def refiner(self) -> str | None:
+        """Name of the checkpoint that takes over on the way."""
+        name = self.body["refiner_checkpoint"]
+        return None if name in (None, "", "None", "none") else str(name)
+
+    @property
+    def refiner_switch_at(self) -> float:
+        """The share of the noise after which it does."""
+        return float(self.body["refiner_switch_at"] or 0)
+
+    @property
     def subseeds(self) -> list[int]:
         return [self.subseed + i for i in range(self.batch_size * self.n_iter)]
 
 
-def settle(kind: str, body: dict[str, Any]) -> Job:
+def settle(kind: str, body: dict[str, Any], styles: Styles) -> Job:
     """A Job from a checked body. Raises what the stock webui raises for values that cannot be drawn."""
     _check_scripts(body)
     pictures = _init_images(body) if kind == "img2img" else []
     if body["prompt"] is None:
         raise MissingPrompt
     _check_numbers(body)
-    if body.get("enable_hr"):
-        _refuse_hires(body)
     sampler, scheduler = samplers.choose(body["sampler_name"] or body["sampler_index"], body["scheduler"])
-    prompt, negative = strip_comments(body["prompt"]), strip_comments(body["negative_prompt"] or "")
+    names = body["styles"] or []
+    prompt = strip_comments(styles.on_prompt(body["prompt"], names))
+    negative = strip_comments(styles.on_negative_prompt(body["negative_prompt"] or "", names))
     text, tags = (prompt, {}) if body["disable_extra_networks"] else split_extra_networks(prompt)
     job = Job(
         kind=kind,
@@ -99,11 +117,13 @@ def settle(kind: str, body: dict[str, Any]) -> Job:
         eta=body["eta"],
         denoising_strength=body["denoising_strength"],
         restore_faces=bool(body["restore_faces"]),
-        styles=body["styles"] or [],
+        styles=names,
         body=body,
     )
     if pictures:
         _take_pictures(job, pictures, body)
+    if body.get("enable_hr"):
+        _add_hires(job, styles)
     effective = sampler.scheduler(scheduler)
     if effective is not scheduler and sampler.own_levels is None:
         job.extra_generation_params["Schedule type"] = effective.label
@@ -146,12 +166,18 @@ def _check_numbers(body: dict[str, Any]) -> None:
             raise ImpossibleDrawing("Overflow when unpacking long")
 
 
-def _refuse_hires(body: dict[str, Any]) -> None:
-    name = body["hr_upscaler"] or ""
-    if not name.startswith("Latent") and name not in [upscaler["name"] for upscaler in UPSCALERS]:
-        raise UnknownHiresUpscaler(name)
-    raise NotBuilt(
-        "hires fix (enable_hr) is not built here yet: draw at the final size, or send the picture to img2img"
+def _add_hires(job: Job, styles: Styles) -> None:
+    body = job.body
+    own = body["hr_prompt"] and strip_comments(styles.on_prompt(body["hr_prompt"], job.styles))
+    own_negative = body["hr_negative_prompt"] and strip_comments(
+        styles.on_negative_prompt(body["hr_negative_prompt"], job.styles)
+    )
+    prompt, negative = own or job.prompt, own_negative or job.negative_prompt
+    job.hires = settle_hires(body, prompt, negative, (job.sampler, job.scheduler))
+    job.extra_generation_params |= parameters_of(
+        body,
+        prompt if prompt != job.prompt else None,
+        negative if negative != job.negative_prompt else None,
     )
 
 

@@ -53,6 +53,33 @@ UPSCALERS = tuple(
     for name in ("None", "Lanczos", "Nearest")
 )
 
+#: upscalers that the stock webui names and fetches when they are asked for. Offline, and here, each is a
+#: plain resize under its own name; they are not listed
+WEIGHTLESS_UPSCALERS = (
+    "DAT x2",
+    "DAT x3",
+    "DAT x4",
+    "ESRGAN_4x",
+    "LDSR",
+    "R-ESRGAN 4x+",
+    "R-ESRGAN 4x+ Anime6B",
+    "ScuNET GAN",
+    "ScuNET PSNR",
+    "SwinIR 4x",
+)
+
+#: upscalers of hires fix that work on latents, and how torch is asked for each
+LATENT_UPSCALERS: dict[str, tuple[str, bool]] = {
+    "Latent": ("bilinear", False),
+    "Latent (antialiased)": ("bilinear", True),
+    "Latent (bicubic)": ("bicubic", False),
+    "Latent (bicubic antialiased)": ("bicubic", True),
+    "Latent (nearest)": ("nearest", False),
+    "Latent (nearest-exact)": ("nearest-exact", False),
+}
+
+LATENT_UPSCALE_MODES = tuple({"name": name} for name in LATENT_UPSCALERS)
+
 #: always-on scripts of the stock webui whose fields the API sets itself: naming them changes nothing
 ALWAYS_ON_SCRIPTS = ("sampler", "seed")
 

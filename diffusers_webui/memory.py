@@ -3,6 +3,7 @@
 Without this one absurd size has the kernel kill the process.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,22 @@ def report(cuda: dict[str, Any]) -> dict[str, Any]:
     return {"ram": {"free": total - used, "used": used, "total": total}, "cuda": cuda}
 
 
+def cuda_report(stats: Mapping[str, int], free: int, total: int) -> dict[str, Any]:
+    """The `cuda` part of GET /memory. stats: torch.cuda.memory_stats()."""
+
+    def span(name: str) -> dict[str, int]:
+        return {word: stats.get(f"{name}.all.{word}", 0) for word in ("current", "peak")}
+
+    return {
+        "system": {"free": free, "used": total - free, "total": total},
+        "active": span("active_bytes"),
+        "allocated": span("allocated_bytes"),
+        "reserved": span("reserved_bytes"),
+        "inactive": span("inactive_split_bytes"),
+        "events": {"retries": stats.get("num_alloc_retries", 0), "oom": stats.get("num_ooms", 0)},
+    }
+
+
 def free_bytes() -> int:
     """Memory that can still be had: the machine's, or what the container's limit leaves."""
     free = psutil.virtual_memory().available
@@ -42,15 +59,18 @@ def free_bytes() -> int:
     return max(free, 0)
 
 
-def drawing_bytes(width: int, height: int, batch_size: int, unet_channels: int, vae_channels: int) -> int:
+def drawing_bytes(
+    width: int, height: int, batch_size: int, texts: int, unet_channels: int, vae_channels: int
+) -> int:
     """An upper bound, at most three times too high, of what one batch takes while it is drawn.
 
-    unet_channels, vae_channels: at full width, where the largest tensors are. The UNet runs the whole batch
-    twice (with and without prompt), the VAE one picture at a time. Both factors were measured in fp32 on a
-    CPU; attention does not count, it never holds its whole matrix.
+    texts: how often the UNet runs the whole batch in one go: with the prompt, or each of its parts, and
+    without. unet_channels, vae_channels: at full width, where the largest tensors are. The VAE runs one
+    picture at a time. Both factors were measured in fp32 on a CPU; attention does not count, it never holds
+    its whole matrix.
     """
     pixels = width * height
-    unet = 2 * batch_size * (pixels // 64) * unet_channels * 4 * 24
+    unet = texts * batch_size * (pixels // 64) * unet_channels * 4 * 24
     vae = pixels * vae_channels * 4 * 8
     return unet + vae + batch_size * pixels * 24
 

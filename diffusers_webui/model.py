@@ -1,4 +1,4 @@
-"""A loaded checkpoint: UNet, VAE and text encoder, built from an original-format file.
+"""A loaded checkpoint, ready to draw.
 
 Importing this module imports torch, diffusers and transformers, which takes seconds: only
 the drawing thread does.
@@ -9,147 +9,90 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.loaders import single_file_utils as ldm
-from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from diffusers_webui.architecture import Architecture, read_architecture
 from diffusers_webui.checkpoints import Checkpoint
-from diffusers_webui.errors import MissingTokenizer, RefusedCheckpoint, UnfitCheckpoint, UnreadableCheckpoint
+from diffusers_webui.networks import Networks
+from diffusers_webui.pipeline_folder import read_pipeline_folder
+from diffusers_webui.precision import Precision
+from diffusers_webui.single_file import read_single_file, read_vae
 
-Weights = dict[str, torch.Tensor]
+#: of pure noise a velocity model gives back less than this share, a noise model nearly all
+_ECHO = 0.5
+_LATENTS = (1, 4, 8, 8)
 
 
 @dataclass
-class Model:
-    """The networks of one checkpoint, ready to draw."""
+class Model(Networks):
+    """The networks of one checkpoint where they draw."""
 
     checkpoint: Checkpoint
-    unet: Any  #: UNet2DConditionModel
-    vae: Any  #: AutoencoderKL
-    text_encoder: Any  #: CLIPTextModel
-    tokenizer: Any  #: CLIPTokenizer
-    alphas_cumprod: torch.Tensor  #: of the training schedule, one per timestep
-    scale_factor: float  #: latents are VAE latents times this
-    device: torch.device
-    dtype: torch.dtype
+    precision: Precision
+
+    @property
+    def device(self) -> torch.device:
+        return self.precision.device
+
+    @property
+    def is_xl(self) -> bool:
+        return any(text.is_pooled for text in self.texts)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the UNet and the text encoders; the VAE has its own."""
+        return self.precision.dtype
 
 
-def load_model(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Model:
+def load_model(checkpoint: Checkpoint, precision: Precision, clip_dir: Path | None = None) -> Model:
     """Read a checkpoint whole and build it. Nothing is left behind when it fails.
 
+    clip_dir: where CLIP's vocabulary may lie when it is not beside the checkpoint.
     Raises UnreadableCheckpoint, RefusedCheckpoint, UnfitCheckpoint or MissingTokenizer.
     """
-    weights = read_weights(checkpoint.path)
-    architecture = read_architecture(checkpoint.config)
-    try:
-        unet = _build_unet(architecture, weights)
-        vae = build_vae(architecture, weights)
-        text_encoder = _build_text_encoder(architecture, weights)
-    except (KeyError, ValueError, RuntimeError, AttributeError) as error:
-        raise UnfitCheckpoint(
-            f"{checkpoint.name} does not fit its description: {str(error)[:2000]}"
-        ) from error
-    params = architecture.params
-    for network in (unet, vae, text_encoder):
-        make_ready(network, device, dtype)
-    return Model(
-        checkpoint,
-        unet,
-        vae,
-        text_encoder,
-        _load_tokenizer(architecture),
-        _alphas_cumprod(params),
-        float(params.get("scale_factor", 0.18215)),
-        device,
-        dtype,
-    )
+    if checkpoint.path.is_dir():
+        networks = read_pipeline_folder(checkpoint.path)
+    else:
+        networks = read_single_file(checkpoint.path, checkpoint.config, clip_dir)
+    model = Model(**vars(networks), checkpoint=checkpoint, precision=precision)
+    for network in (model.unet, *(text.network for text in model.texts)):
+        _make_ready(network, precision.device, precision.dtype)
+    _make_ready(model.vae, precision.device, precision.vae_dtype)
+    if precision.is_compiled:
+        # in place, so that LoRA find the same modules; a size that is new is compiled for itself
+        model.unet.compile(mode="reduce-overhead", dynamic=False)
+    if model.is_v_prediction is None:
+        model.is_v_prediction = answers_with_velocity(model)
+    return model
 
 
-def make_ready(network: Any, device: torch.device, dtype: torch.dtype) -> None:
-    """Put a network where it draws, in the memory format that convolutions like."""
+def load_vae(file: Path, model: Model) -> Any:
+    """The VAE of a file, for this model. Raises as load_model does."""
+    vae = read_vae(file, model.vae)
+    _make_ready(vae, model.device, model.precision.vae_dtype)
+    return vae
+
+
+@torch.inference_mode()
+def answers_with_velocity(model: Model) -> bool:
+    """Ask the UNet: of pure noise at the noisiest timestep, a noise model gives back what it was given.
+
+    Nothing in the files of Stable Diffusion 2 says whether they are of this kind.
+    """
+    noise = torch.randn(_LATENTS, generator=torch.Generator("cpu").manual_seed(0)).to(model.device)
+    width = model.unet.config.cross_attention_dim
+    context = torch.zeros((1, 77, width), device=model.device, dtype=model.dtype)
+    last = torch.tensor(len(model.alphas_cumprod) - 1, device=model.device)
+    answer = model.unet(noise.to(model.dtype), last, encoder_hidden_states=context, return_dict=False)[0]
+    return bool((answer.float() * noise).sum() / (noise * noise).sum() < _ECHO)
+
+
+def _make_ready(network: Any, device: torch.device, dtype: torch.dtype) -> None:
+    """Put a network where it draws, in the memory format that convolutions like.
+
+    channels_last against the plain format: a UNet step of the demo model, 512x512, on 2 busy CPU cores 0.45 s
+    against 0.46 s; one of Stable Diffusion 1.5's shape on an H200, float16, 24.9 ms against 27.1 ms, and
+    without the time between kernels (as a CUDA graph) 10.2 ms against 11.9 ms.
+    """
     # the plain `to`: diffusers' own warns about modules that it would keep in float32, an empty list here
     torch.nn.Module.to(network, device=device, dtype=dtype)
     network.to(memory_format=torch.channels_last)
     network.eval().requires_grad_(False)
-
-
-def read_weights(path: Path) -> Weights:
-    """All tensors of a safetensors file.
-
-    Raises UnreadableCheckpoint for a broken one, RefusedCheckpoint for a pickle.
-    """
-    if path.suffix != ".safetensors":
-        raise RefusedCheckpoint("'NoneType' object has no attribute 'pop'")
-    try:
-        weights: Weights = load_file(path)
-    except SafetensorError as error:
-        raise UnreadableCheckpoint(str(error)) from error
-    return weights
-
-
-def build_vae(architecture: Architecture, weights: Weights) -> AutoencoderKL:
-    """The VAE, from a whole checkpoint or from a VAE file of its own."""
-    config = ldm.create_vae_diffusers_config_from_ldm(architecture.config, weights)
-    with torch.device("meta"):
-        vae = AutoencoderKL(**config)
-    return _fill(vae, ldm.convert_ldm_vae_checkpoint(weights, config))
-
-
-def _build_unet(architecture: Architecture, weights: Weights) -> UNet2DConditionModel:
-    config = ldm.create_unet_diffusers_config_from_ldm(architecture.config, weights)
-    with torch.device("meta"):
-        unet = UNet2DConditionModel(**config)
-    return _fill(unet, ldm.convert_ldm_unet_checkpoint(weights, unet.config))
-
-
-def _build_text_encoder(architecture: Architecture, weights: Weights) -> CLIPTextModel:
-    encoder = CLIPTextModel(_clip_config(architecture))
-    # transformers 4 names its modules text_model.*, transformers 5 does not
-    head = "text_model." if next(iter(encoder.state_dict())).startswith("text_model.") else ""
-    stem = "cond_stage_model.transformer."
-    named = {
-        key.removeprefix(stem).removeprefix("text_model."): value
-        for key, value in weights.items()
-        if key.startswith(stem)
-    }
-    named.pop("embeddings.position_ids", None)
-    encoder.load_state_dict({head + key: value.float() for key, value in named.items()})
-    return encoder
-
-
-def _fill(network: Any, weights: Weights) -> Any:
-    network.load_state_dict({key: value.float() for key, value in weights.items()}, assign=True)
-    return network
-
-
-def _clip_config(architecture: Architecture) -> CLIPTextConfig:
-    if architecture.clip_folder is None:
-        return CLIPTextConfig(
-            hidden_size=768, intermediate_size=3072, num_attention_heads=12, num_hidden_layers=12
-        )
-    return CLIPTextConfig.from_pretrained(architecture.clip_folder, local_files_only=True)
-
-
-def _load_tokenizer(architecture: Architecture) -> Any:
-    where = architecture.clip_folder or architecture.clip_name
-    try:
-        return CLIPTokenizer.from_pretrained(where, local_files_only=True)
-    except OSError as error:
-        raise MissingTokenizer(
-            f"Can't load tokenizer for '{architecture.clip_name}': put a folder of that name with "
-            "config.json, vocab.json and merges.txt beside the checkpoint"
-        ) from error
-
-
-def _alphas_cumprod(params: dict[str, Any]) -> torch.Tensor:
-    start, end, steps = (
-        params.get("linear_start", 0.00085),
-        params.get("linear_end", 0.012),
-        params.get("timesteps", 1000),
-    )
-    betas = torch.linspace(start**0.5, end**0.5, steps, dtype=torch.float64) ** 2
-    return torch.cumprod(1 - betas, dim=0).float()

@@ -8,7 +8,9 @@ import torch
 
 from diffusers_webui.errors import WebuiError
 from diffusers_webui.loras import Wish
-from diffusers_webui.model import Model, Weights, read_weights
+from diffusers_webui.model import Model
+from diffusers_webui.original_names import original_names
+from diffusers_webui.weights import Weights, read_weights
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,8 @@ class Patcher:
             weight = module.weight.data
             self._plain.setdefault(name, weight.clone())
             strength = wish.text_weight if name.startswith("lora_te") else wish.unet_weight
-            weight.add_(_product(up, down).reshape(weight.shape).to(weight), alpha=strength * scale)
+            change = _product(up.to(weight.device), down.to(weight.device)).reshape(weight.shape)
+            weight.add_(change.to(weight), alpha=strength * scale)
 
     def _read(self, path: Path) -> dict[str, Pair] | None:
         if path not in self._files:
@@ -71,15 +74,22 @@ class Patcher:
 
 
 def _modules_by_kohya_name(model: Model) -> dict[str, Any]:
-    """Every module with a weight, by the name that Kohya's trainer gives it."""
+    """Every module with a weight, by the names that Kohya's trainer gives it."""
+    originals = original_names(model.unet)
     named: dict[str, Any] = {}
-    for name, module in model.unet.named_modules():
-        if isinstance(getattr(module, "weight", None), torch.Tensor):
-            named[f"lora_unet_{name}".replace(".", "_")] = module
-    for name, module in model.text_encoder.named_modules():
-        if isinstance(getattr(module, "weight", None), torch.Tensor):
-            named[f"lora_te_text_model_{name.removeprefix('text_model.')}".replace(".", "_")] = module
+    for name, module in _weighted(model.unet):
+        for one in (name, originals.get(name, name)):
+            named[f"lora_unet_{one}".replace(".", "_")] = module
+    for text in model.texts:
+        for name, module in _weighted(text.network):
+            inner = name.removeprefix("text_model.")
+            named[f"lora_{text.kohya_name}_text_model_{inner}".replace(".", "_")] = module
     return named
+
+
+def _weighted(network: Any) -> list[tuple[str, Any]]:
+    modules = network.named_modules()
+    return [pair for pair in modules if isinstance(getattr(pair[1], "weight", None), torch.Tensor)]
 
 
 def _pairs(weights: Weights) -> dict[str, Pair]:

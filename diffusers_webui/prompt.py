@@ -1,6 +1,6 @@
-"""Prompts as the webui reads them: comments, `<lora:...>` tags, attention weights, BREAK.
+"""Prompts as the webui reads them: comments, `<lora:...>` tags, AND, attention weights, BREAK.
 
-Prompt editing (`[a:b:0.5]`) and composition (`AND`) are not read yet.
+Prompt editing (`[a:b:0.5]`) is read before attention, in schedule.py.
 Sources: stable-diffusion-webui modules/prompt_parser.py, modules/extra_networks.py,
 modules/processing_scripts/comments.py.
 """
@@ -12,6 +12,8 @@ _TAG = re.compile(r"<(\w+):([^>]+)>")
 _COMMENT_LINE = re.compile(r"^[\x20\t]*#.*(\n|$)", re.MULTILINE)
 _COMMENT_TAIL = re.compile(r"#.*")
 _ATTENTION = re.compile(r"\\\(|\\\)|\\\[|\\]|\\\\|\\|\(|\[|:\s*([+-]?[.\d]+)\s*\)|\)|]|[^\\()\[\]:]+|:")
+_AND = re.compile(r"\bAND\b")
+_PART_WEIGHT = re.compile(r"\s*:\s*([-+]?(?:\d+\.?|\d*\.\d+))\s*$")
 _BREAK = re.compile(r"\s*\bBREAK\b\s*", re.DOTALL)
 
 #: a piece with this weight is no text: it ends the 75-token chunk
@@ -47,6 +49,15 @@ def split_extra_networks(prompt: str) -> tuple[str, dict[str, list[ExtraNetwork]
         return ""
 
     return _TAG.sub(take, prompt), found
+
+
+def split_composition(prompt: str) -> list[tuple[str, float]]:
+    """The parts of `a AND b :0.5` with their weights, 1 where none is said."""
+    parts = []
+    for text in _AND.split(prompt):
+        weight = _PART_WEIGHT.search(text)
+        parts.append((text[: weight.start()], float(weight.group(1))) if weight else (text, 1.0))
+    return parts
 
 
 def parse_attention(prompt: str) -> list[tuple[str, float]]:

@@ -3,23 +3,27 @@
 import logging
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
 
-from diffusers_webui import answer, pictures
-from diffusers_webui.architecture import read_architecture
+from diffusers_webui import answer, memory, pictures
+from diffusers_webui.arguments import Settings
 from diffusers_webui.checkpoints import Checkpoint
-from diffusers_webui.errors import WebuiError
+from diffusers_webui.drawing import Drawing, Turn
+from diffusers_webui.errors import MissingHelper, WebuiError
 from diffusers_webui.folders import Folders
 from diffusers_webui.job import Job, settle
-from diffusers_webui.model import build_vae, load_model, make_ready, read_weights
+from diffusers_webui.loras import Wish
+from diffusers_webui.model import load_model, load_vae
 from diffusers_webui.options import Options
 from diffusers_webui.painter import Painter
+from diffusers_webui.precision import Precision, choose_precision
 from diffusers_webui.state import State
+from diffusers_webui.tuning import Tuning
 
 log = logging.getLogger(__name__)
 
@@ -36,22 +40,25 @@ class Drawn:
 class Studio:
     """One model at a time, and what is drawn with it."""
 
-    def __init__(self, options: Options, folders: Folders, state: State, first_choice: str | None):
+    def __init__(self, options: Options, folders: Folders, state: State, settings: Settings):
         self._options, self._folders, self._state = options, folders, state
-        self._first_choice = first_choice
+        self._first_choice, self._clip_dir = settings.ckpt, settings.clip_dir
         self._painter: Painter | None = None
         self._own_vae: Any = None
         self._vae_file: Path | None = None
+        # a core each: on 2 quiet cores that is quickest. Beside other busy processes threads wait for each
+        # other: one UNet step of the demo model, 512x512, took 0.65 s with 2 threads and 0.45 s with 1
         torch.set_num_threads(len(os.sched_getaffinity(0)))
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._dtype = torch.float16 if self._device.type == "cuda" else torch.float32
+        self._precision = choose_precision(settings)
 
     def load(self) -> Painter:
         """Have the checkpoint of the options in memory. The loaded one stays when another cannot be read."""
         wanted = self._folders.checkpoints.default(self._options["sd_model_checkpoint"] or self._first_choice)
         if self._painter is None or self._painter.model.checkpoint.path != wanted.path:
-            self._painter = self._loaded(wanted)
+            self._painter = self._loaded(wanted, self._precision)
+            self._options.set("sd_checkpoint_hash", wanted.sha256 or "")
             self._own_vae, self._vae_file = self._painter.model.vae, None
+            self.refresh_embeddings()
         if self._options["sd_model_checkpoint"] is None:
             self._options.set("sd_model_checkpoint", wanted.title)
         self._fit_vae(self._painter)
@@ -60,6 +67,11 @@ class Studio:
     def unload(self) -> None:
         """Give the model's memory back; the next drawing loads it again."""
         self._painter = self._own_vae = None
+
+    def refresh_embeddings(self) -> None:
+        """Look for textual inversion files again. Without a checkpoint none can be told to fit."""
+        if self._painter is not None:
+            self._folders.embeddings.suit(self._painter.text_widths)
 
     def set_options(self, values: dict[str, Any]) -> None:
         """Change options and load what they name.
@@ -83,7 +95,7 @@ class Studio:
         """The answer of POST /txt2img or /img2img."""
         self._state.begin(f"scripts_{kind}")
         try:
-            job = settle(kind, body)
+            job = settle(kind, body, self._folders.styles)
             drawn = self._drawn(job, dict(body["override_settings"] or {}))
         finally:
             self._state.end()
@@ -92,16 +104,9 @@ class Studio:
 
     def cuda_memory(self) -> dict[str, Any]:
         """The `cuda` part of GET /memory."""
-        if self._device.type != "cuda":
+        if self._precision.device.type != "cuda":
             return {"error": "unavailable"}
-        free, total = torch.cuda.mem_get_info()
-        return {
-            "system": {"free": free, "used": total - free, "total": total},
-            "allocated": {
-                "current": torch.cuda.memory_allocated(),
-                "peak": torch.cuda.max_memory_allocated(),
-            },
-        }
+        return memory.cuda_report(torch.cuda.memory_stats(), *torch.cuda.mem_get_info())
 
     def _drawn(self, job: Job, overrides: dict[str, Any]) -> Drawn:
         if self._folders.checkpoints.named(overrides.get("sd_model_checkpoint")) is None:
@@ -112,10 +117,55 @@ class Studio:
             hashes = self._folders.loras.hashes_text(wishes)
             if hashes and self._options["lora_add_hashes_to_infotext"]:
                 job.extra_generation_params["Lora hashes"] = hashes
-            found = [picture for batch in painter.draw(job) for picture in batch]
-            used = self._used(painter.model.checkpoint)
+            first, second = self._turns(job, painter, wishes)
+            self._teach(first, second)
+            drawing = Drawing(job, first, second, self._options, self._state)
+            found = [picture for batch in drawing.pictures() for picture in batch]
+            self._note_embeddings(job, first, second)
+            used = self._used(painter.model.checkpoint, drawing.tuning)
             infotexts = [answer.infotext_of(job, i, used, self._options) for i in range(len(found))]
         return Drawn(found, infotexts, used)
+
+    def _turns(self, job: Job, painter: Painter, wishes: list[Wish]) -> tuple[Turn, Turn]:
+        """Who draws the two passes. Helpers are loaded for this one request.
+
+        Raises MissingHelper when the request names one that is not there.
+        """
+        refiner = self._helper(job.refiner, painter)
+        if refiner is painter:
+            refiner = None  # it cannot relieve itself
+        if refiner is not None:
+            job.extra_generation_params["Refiner"] = refiner.model.checkpoint.short_title
+            job.extra_generation_params["Refiner switch at"] = job.refiner_switch_at
+        in_passes = self._options["hires_fix_refiner_pass"] if job.hires else "both passes"
+        first = Turn(painter, wishes, refiner if in_passes in ("first pass", "both passes") else None)
+        if job.hires is None:
+            return first, first
+        helper = self._helper(job.hires.checkpoint, painter)
+        if helper is not None:
+            job.extra_generation_params["Hires checkpoint"] = helper.model.checkpoint.short_title
+        second_wishes = self._folders.loras.wishes(job.hires.tags.get("lora", []))
+        in_second = refiner if in_passes in ("second pass", "both passes") else None
+        return first, Turn(helper or painter, second_wishes, in_second)
+
+    def _helper(self, name: str | None, painter: Painter) -> Painter | None:
+        if name is None:
+            return None
+        checkpoint = self._folders.checkpoints.closest(name)
+        if checkpoint is None:
+            raise MissingHelper(name)
+        if checkpoint.path == painter.model.checkpoint.path:
+            return painter
+        return self._loaded(checkpoint, replace(self._precision, is_compiled=False))  # not for one request
+
+    def _teach(self, *turns: Turn) -> None:
+        for painter in {one for turn in turns for one in turn.painters}:
+            painter.learn(self._folders.embeddings.fitting(painter.text_widths))
+
+    def _note_embeddings(self, job: Job, *turns: Turn) -> None:
+        used = {one.name: one.short_hash for turn in turns for one in turn.painter.used_embeddings}
+        if used and self._options["textual_inversion_add_hashes_to_infotext"]:
+            job.extra_generation_params["TI hashes"] = ", ".join(f"{name}: {used[name]}" for name in used)
 
     def _answer(self, job: Job, drawn: Drawn) -> dict[str, Any]:
         found, infotexts, first = drawn.pictures, drawn.infotexts, 0
@@ -146,14 +196,17 @@ class Studio:
             name = f"{number + i:05}-{job.seeds[i]}.{self._options['samples_format']}"
             (folder / name).write_bytes(pictures.encoded_bytes(picture, self._options, text))
 
-    def _loaded(self, checkpoint: Checkpoint) -> Painter:
+    def _loaded(self, checkpoint: Checkpoint, precision: Precision) -> Painter:
         begun = time.monotonic()
         log.info("Loading weights [%s] from %s", checkpoint.short_hash, checkpoint.path)
-        model = load_model(checkpoint, self._device, self._dtype)
+        model = load_model(checkpoint, precision, self._clip_dir)
         self._folders.checkpoints.hash(checkpoint)
-        self._options.set("sd_checkpoint_hash", checkpoint.sha256 or "")
         log.info("Model loaded in %.1fs", time.monotonic() - begun)
-        return Painter(model, self._options, self._state)
+        painter = Painter(model, self._options)
+        if precision.is_compiled:
+            painter.warm_up()
+            log.info("Compiled after %.1fs", time.monotonic() - begun)
+        return painter
 
     def _fit_vae(self, painter: Painter) -> None:
         """Draw with the VAE file of option sd_vae, or with the checkpoint's own."""
@@ -164,11 +217,9 @@ class Studio:
         if file is None:
             model.vae, self._vae_file = self._own_vae, None
             return
-        vae: Any = build_vae(read_architecture(model.checkpoint.config), read_weights(file))
-        make_ready(vae, self._device, self._dtype)
-        model.vae, self._vae_file = vae, file
+        model.vae, self._vae_file = load_vae(file, model), file
 
-    def _used(self, checkpoint: Checkpoint) -> answer.Used:
+    def _used(self, checkpoint: Checkpoint, tuning: Tuning) -> answer.Used:
         file = self._vae_file
         return answer.Used(
             checkpoint,
@@ -176,4 +227,5 @@ class Studio:
             self._folders.hashes.sha256(file)[:10] if file else None,
             int(self._options["CLIP_stop_at_last_layers"]),
             self._state.job_timestamp,
+            tuning,
         )

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from diffusers_webui.checkpoints import Checkpoint
 
-_PATTERNS = ("*.safetensors",)
+_SUFFIXES = (".safetensors", ".ckpt", ".pt")
 
 
 class VaeFolder:
-    """The VAE folder, and the `*.vae.safetensors` beside checkpoints, as they were at the last look."""
+    """The VAE folder, and the `*.vae.*` beside checkpoints, as they were at the last look."""
 
     def __init__(self, folder: Path, ckpt_dir: Path):
         self._folder, self._ckpt_dir = folder, ckpt_dir
@@ -20,8 +20,8 @@ class VaeFolder:
 
     def refresh(self) -> None:
         """Look at the folders again."""
-        beside = self._ckpt_dir.rglob("*.vae.safetensors")
-        own = (path for pattern in _PATTERNS for path in self._folder.rglob(pattern))
+        beside = [path for path in self._ckpt_dir.rglob("*.vae.*") if path.suffix in _SUFFIXES]
+        own = [path for path in self._folder.rglob("*") if path.suffix in _SUFFIXES]
         self._files = {path.name: path for path in sorted([*beside, *own]) if path.is_file()}
 
     def listing(self) -> list[dict[str, str]]:
@@ -36,6 +36,6 @@ class VaeFolder:
         """
         if option == "Automatic":
             return next(
-                (path for name, path in self._files.items() if name.startswith(checkpoint.path.stem)), None
+                (path for name, path in self._files.items() if name.startswith(checkpoint.stem)), None
             )
         return self._files.get(str(option))

@@ -34,7 +34,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(ckpt_dir: Path, data_dir: Path) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+def process(
+    ckpt_dir: Path, data_dir: Path, *flags: str
+) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
     port = free_port()
     command = [
         sys.executable,
@@ -44,6 +46,7 @@ def process(ckpt_dir: Path, data_dir: Path) -> Iterator[tuple[subprocess.Popen[b
         f"--ckpt-dir={ckpt_dir}",
         f"--data-dir={data_dir}",
         *STOCK_FLAGS,
+        *flags,
     ]
     started = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
@@ -89,6 +92,13 @@ def test_sigterm_while_the_model_loads_ends_the_process_at_once(model_tree, tmp_
     with process(model_tree / "ckpt", tmp_path) as (started, _):
         started.send_signal(signal.SIGTERM)
         assert started.wait(timeout=5) == -signal.SIGTERM
+
+
+def test_server_kill_ends_the_process_without_an_answer(model_tree, tmp_path):
+    with process(model_tree / "ckpt", tmp_path, "--api-server-stop") as (started, client):
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.post("/server-kill")
+        assert started.wait(timeout=5) == 0
 
 
 def test_an_empty_folder_leaves_the_process_up(tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 
-from diffusers_webui.prompt import parse_attention, split_extra_networks, strip_comments
+from diffusers_webui.prompt import parse_attention, split_composition, split_extra_networks, strip_comments
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,17 @@ def test_tags_leave_the_prompt_and_keep_their_values():
 
 def test_comments_are_no_part_of_a_prompt():
     assert strip_comments("# only a note\na star # red") == "a star "
+
+
+@pytest.mark.parametrize(
+    ("prompt", "parts"),
+    [
+        ("a cat", [("a cat", 1.0)]),
+        ("a cat AND a dog", [("a cat ", 1.0), (" a dog", 1.0)]),
+        ("a cat :0.5 AND a dog: -1 AND (x:1.2)", [("a cat", 0.5), (" a dog", -1.0), (" (x:1.2)", 1.0)]),
+        ("sAND and ANDY", [("sAND and ANDY", 1.0)]),
+        ("a cat:2", [("a cat", 2.0)]),
+    ],
+)
+def test_and_splits_a_prompt_into_weighted_parts(prompt, parts):
+    assert split_composition(prompt) == parts

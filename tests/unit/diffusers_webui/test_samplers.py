@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from diffusers_webui import samplers, sigmas
-from diffusers_webui.samplers import Road
 from diffusers_webui.sigmas import NoiseTable
+from diffusers_webui.walks import Road
 
 
 @pytest.fixture(scope="module")
