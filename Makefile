@@ -8,10 +8,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_AR
 SAM_VENV := .venv-sam
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench functions clean
+.PHONY: help demo up test check bench conformance functions clean
 
 help: ## list these words
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "python3.11 is not on PATH: install it, or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -40,16 +40,20 @@ up: $(VENV)/local.stamp ## the same stack, left running until Ctrl-C
 test: $(VENV)/dev.stamp ## unit, contract and e2e tests
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/dev.stamp $(SAM_VENV)/sam.stamp ## ruff, mypy, cfn-lint, sam validate
+check: $(VENV)/dev.stamp $(SAM_VENV)/sam.stamp ## ruff, mypy, cfn-lint, sam validate, sam build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy webui_async serve
 	MYPYPATH=lambda:. $(BIN)/mypy --explicit-package-bases lambda
 	$(BIN)/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam validate --lint --region eu-central-1 --template template.yaml
+	SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam build --region eu-central-1 --build-dir build/sam
 
 bench: $(VENV)/dev.stamp ## every figure we claim, measured (ONLY=name for one)
 	$(BIN)/python -m benchmarks $(ONLY)
+
+conformance: $(VENV)/dev.stamp ## replay the recorded webui against diffusers_webui, or against WEBUI_URL=http://…
+	@$(BIN)/python -m tests.conformance $(WEBUI_URL)
 
 clean: ## remove what make made
 	rm -rf $(VENV) $(SAM_VENV) .aws-sam build out
