@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import demo, engine, fidelity, functions, overhead, storm
+from benchmarks import demo, engine, engine_cuda, fidelity, functions, overhead, storm
 from benchmarks.figures import Figure
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -18,6 +18,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "overhead": overhead.run,
     "fidelity": fidelity.run,
     "engine": engine.run,
+    "engine_cuda": engine_cuda.run,  # no figures without a CUDA device
     "demo": demo.run,
     "storm": storm.run,
 }

@@ -20,9 +20,9 @@ SUBMIT = "import handlers.submit as s; s.wiring().store"
 
 def run() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
-        size = build_zip(Path(folder)).stat().st_size
+        size = build(Path(folder) / "functions.zip").stat().st_size
         yield Figure("functions.zip_without_layer", size / 1e6, "MB", 1.0)
-        source = str(Path(folder) / "functions")
+        source = str(build(Path(folder) / "functions"))
         bare, submit = [], []
         for _ in range(RUNS):  # in turns, so that a noisy machine disturbs both alike
             bare.append(import_s(BARE, source))
@@ -47,7 +47,7 @@ def import_s(script: str, source: str) -> float:
     return after.children_user + after.children_system - before.children_user - before.children_system
 
 
-def build_zip(folder: Path) -> Path:
-    """The zip that a function is deployed as, with its unpacked form beside it."""
-    subprocess.run([sys.executable, str(ROOT / "lambda" / "build_zip.py"), str(folder)], check=True)
-    return folder / "functions.zip"
+def build(target: Path) -> Path:
+    """What a function is deployed as: a zip, or the same unpacked where the target has no such ending."""
+    subprocess.run([sys.executable, str(ROOT / "lambda" / "build_zip.py"), str(target)], check=True)
+    return target
