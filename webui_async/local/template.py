@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,6 +153,10 @@ def _parameter_values(document: Mapping[str, Any], given: Mapping[str, str]) -> 
         is_list = str(body.get("Type", "")).startswith(("List<", "CommaDelimitedList"))
         values[name] = [part.strip() for part in str(value).split(",")] if is_list else str(value)
     return values
+
+
+#: AWS switches a few features of the translator on by region; without that list it warns about each.
+logging.getLogger("samtranslator.feature_toggle.feature_toggle").setLevel(logging.ERROR)
 
 
 def _translate(document: dict[str, Any], values: Mapping[str, Any], region: str) -> dict[str, Any]:
