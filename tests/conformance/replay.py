@@ -46,14 +46,16 @@ def written_differences() -> dict[str, str]:
 
 
 def run(url: str, is_ours: bool) -> Iterator[Report]:
-    """Replay everything against the server at url.
+    """Replay everything against the server at url, and give it back with the checkpoint that it had.
 
     is_ours: the server runs on our own tree, has its broken files, and may be sent what could end it.
     """
     reasons = written_differences()
     with httpx.Client(base_url=url, timeout=_TIMEOUT_S, trust_env=False) as client:
+        checkpoint = client.get("/sdapi/v1/options").json()["sd_model_checkpoint"]
         for name, found in _results(client, is_ours):
             yield Report(name, found, reasons.get(name))
+        client.post("/sdapi/v1/options", json={"sd_model_checkpoint": checkpoint})
 
 
 def _results(client: httpx.Client, is_ours: bool) -> Iterator[tuple[str, list[str]]]:

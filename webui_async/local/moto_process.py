@@ -106,10 +106,11 @@ def _open_moto() -> None:
     # It reads every conditional Deny as unconditional; the authority has judged the bucket's policy by then.
     FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
     # It spins while a FIFO queue holds messages of a group that is being worked on.
-    Queue.wait_for_messages = _wait_for_messages
+    Queue.wait_for_messages = wait_without_spinning
 
 
-def _wait_for_messages(queue: Any, timeout: float) -> None:
+def wait_without_spinning(queue: Any, timeout: float) -> None:
+    """What a moto queue does until there may be messages to receive."""
     with queue._messages_lock:
         queue._messages_lock.wait(0.05 if queue.messages else timeout)
 

@@ -174,6 +174,8 @@ class Hosting:
             except (ClientError, BotoCoreError) as error:
                 logger.warning("the control plane does not answer: %s", error)
                 return
+            if self._stopping.is_set():
+                return  # a late invocation must not open again what is being closed
             for name, hosted in list(self._hosted.items()):
                 if name not in wanted or wanted[name].created_at != hosted.created_at:
                     self._close(name)

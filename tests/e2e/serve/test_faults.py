@@ -32,7 +32,9 @@ def test_an_engine_killed_while_drawing_is_started_again_and_the_job_drawn(start
 def test_an_engine_that_dies_twice_fails_the_job_and_draws_the_next(start: Start) -> None:
     container = start("dies_while_drawing.py", "--times 2").wait_ready()
     job, next_job = container.accept(new_job()), container.accept(new_job())
-    call, next_call = container.invoke(job), container.invoke(next_job)
+    call = container.invoke(job)
+    wait_for(lambda: container.store.progress(job.id))  # it is in hand, so it is the first
+    next_call = container.invoke(next_job)
     answer = call.answer()
     assert answer.status_code == 200 and answer.json()["status"] == "failed"
     error = answer.json()["error"]

@@ -7,10 +7,12 @@ from pathlib import Path
 import boto3
 import pytest
 from moto import mock_aws
+from moto.sqs.models import Queue
 
 from webui_async.local.deployed import EventSource, Schedule
 from webui_async.local.errors import FunctionFailed, StackError
 from webui_async.local.events import QueueReader, Scheduler, done_messages, schedule_event, sqs_event
+from webui_async.local.moto_process import wait_without_spinning
 
 RECORDED = Path(__file__).parents[2] / "events"
 ARN = "arn:aws:sqs:eu-central-1:123456789012:events"
@@ -61,7 +63,8 @@ def test_what_a_function_names_as_failed_is_kept(result, reports, kept):
 
 
 @pytest.fixture
-def sqs():
+def sqs(monkeypatch):
+    monkeypatch.setattr(Queue, "wait_for_messages", wait_without_spinning)  # as in the local stack
     with mock_aws():
         yield boto3.client("sqs")
 
@@ -116,7 +119,7 @@ def test_every_message_reaches_the_function_and_a_doubled_one_twice(sqs, fifo):
         group = {"MessageGroupId": body, "MessageDeduplicationId": str(place)} if fifo else {}
         sqs.send_message(QueueUrl=url, MessageBody=body, **group)
     queue.start()
-    assert all_seen.wait(10)
+    assert all_seen.wait(30)
     queue.stop()
     sqs.send_message(
         QueueUrl=url,
