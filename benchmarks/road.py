@@ -14,7 +14,7 @@ from webui_async.client import Client, JobView
 from webui_async.local.receiver import Received, Receiver
 from webui_async.local.stack import Options, Stack
 
-ENGINE = Path(__file__).resolve().parents[1] / "tests" / "engines" / "fixed_delay.py"
+ENGINE = Path(__file__).resolve().parents[1] / "tests" / "faulty_webui" / "fixed_delay.py"
 PAYLOAD = {"seed": 1, "steps": 1, "width": 64, "height": 64}
 
 

@@ -31,15 +31,15 @@ from webui_async.local.receiver import Received, Receiver
 from webui_async.local.stack import ENDPOINT, Stack
 from webui_async.retry import Queue
 
-ENGINES = Path(__file__).resolve().parents[1] / "engines"
+FAULTY = Path(__file__).resolve().parents[1] / "faulty_webui"
 STEP_S = 0.05
 PAYLOAD = {"prompt": "a red star", "seed": 1, "steps": 1, "width": 64, "height": 64}
 _T = TypeVar("_T")
 
 
 def engine_command(name: str = "fixed_delay", delay_s: float = STEP_S, *words: str) -> str:
-    """The command of one of tests/engines, for the container's settings."""
-    script = shlex.quote(str(ENGINES / f"{name}.py"))
+    """The command of one of tests/faulty_webui, for the container's settings."""
+    script = shlex.quote(str(FAULTY / f"{name}.py"))
     return (
         f"{shlex.quote(sys.executable)} {script} --port {{port}} --data-dir {{data_dir}} --delay {delay_s}"
         " --per-step --ckpt-dir {model_dir}/Stable-diffusion --lora-dir {model_dir}/Lora " + " ".join(words)

@@ -25,7 +25,7 @@ from webui_async.contract.payload import Kind
 from webui_async.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
-ENGINES = ROOT / "tests" / "engines"
+FAULTY = ROOT / "tests" / "faulty_webui"
 BUCKET, REGION = "art", "eu-central-1"
 PATIENCE_S = 20.0
 PAYLOAD = {"prompt": "a red boat", "seed": 7, "steps": 4, "width": 64, "height": 64}
@@ -105,11 +105,11 @@ class Container:
         python: str = sys.executable,
         **settings: Any,
     ):
-        """engine: a file of tests/engines, or a path; flags: more words for it; settings: over quick ones."""
+        """engine: a file of tests/faulty_webui or a path; flags: its words; settings: over quick ones."""
         self.place, self.port, self.engine_port = place, free_port(), free_port()
         self.data_dir = place / "data"
         command = (
-            f"{python} {shlex.quote(str(ENGINES / engine))} --port {{port}} --data-dir {{data_dir}} {flags}"
+            f"{python} {shlex.quote(str(FAULTY / engine))} --port {{port}} --data-dir {{data_dir}} {flags}"
         )
         quick = {
             "bucket": BUCKET,

@@ -76,9 +76,9 @@ def test_a_drawing_that_hangs_twice_fails_the_job(start: Start) -> None:
     ("engine", "code", "words"),
     [
         ("answers_html.py", "engine_reply", "text/html"),
-        ("answers_half.py", "engine_reply", "not JSON"),
+        ("answers_truncated_json.py", "engine_reply", "not JSON"),
         ("breaks_off.py", "engine_reply", "connection"),
-        ("refuses.py", "engine_refused", "RuntimeError"),
+        ("answers_500.py", "engine_refused", "RuntimeError"),
     ],
 )
 def test_an_answer_that_is_no_drawing_fails_the_job_and_not_the_container(
@@ -93,7 +93,7 @@ def test_an_answer_that_is_no_drawing_fails_the_job_and_not_the_container(
 
 
 def test_an_engine_that_refuses_a_direct_invocation_is_a_server_error(start: Start) -> None:
-    answer = start("refuses.py").wait_ready().invoke_direct(PAYLOAD).answer()
+    answer = start("answers_500.py").wait_ready().invoke_direct(PAYLOAD).answer()
     assert (answer.status_code, answer.json()["code"]) == (502, "engine_refused")
 
 
@@ -105,8 +105,8 @@ def test_ping_says_no_until_a_slow_engine_draws(start: Start) -> None:
     assert time.monotonic() - began > 1
 
 
-def test_an_engine_that_never_starts_breaks_the_container_and_ends_no_job(start: Start) -> None:
-    container = start("never_starts.py", max_restarts=2)
+def test_an_engine_that_dies_at_start_breaks_the_container_and_ends_no_job(start: Start) -> None:
+    container = start("dies_at_start.py", max_restarts=2)
     wait_for(lambda: container.ping() == 503)
     job = container.accept(new_job())
     answer = container.invoke(job).answer()

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.serve.harness import ENGINES, Container, new_job, wait_for
+from tests.e2e.serve.harness import FAULTY, Container, new_job, wait_for
 from webui_async.contract import keys
 
 Start = Callable[..., Container]
@@ -55,8 +55,8 @@ def test_sigterm_while_starting_leaves_no_engine(start: Start) -> None:
     assert not engine.is_running()
 
 
-def test_an_engine_that_ignores_signals_is_killed(start: Start) -> None:
-    container = start("ignores_signals.py").wait_ready()
+def test_an_engine_that_ignores_sigterm_is_killed(start: Start) -> None:
+    container = start("ignores_sigterm.py").wait_ready()
     engine = container.engine_process()
     began = time.monotonic()
     assert container.stop() == 0
@@ -84,7 +84,7 @@ def test_a_port_that_is_taken_ends_it_with_one_sentence(start: Start) -> None:
 @pytest.mark.skipif(not Path(SYSTEM_PYTHON).exists(), reason=f"no {SYSTEM_PYTHON} that any user may run")
 def test_the_engine_is_nobody_and_sees_no_credentials(start: Start, open_place: Path) -> None:
     engines = open_place / "engines"
-    shutil.copytree(ENGINES, engines)
+    shutil.copytree(FAULTY, engines)
     subprocess.run(["chmod", "-R", "a+rX", str(engines)], check=True)
     uid = 10001
     container = start(str(engines / "fixed_delay.py"), python=SYSTEM_PYTHON, engine_uid=uid).wait_ready()

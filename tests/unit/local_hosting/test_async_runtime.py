@@ -71,7 +71,7 @@ def test_a_success_is_announced_in_the_shape_that_was_seen_on_aws(world: Any) ->
         ({"die": True}, f"ClientError: Received server error (0) from model. {SEE_LOGS}"),
         ({"chunked": True}, "ClientError: the container's answer has no Content-Length"),
     ],
-    ids=["refuses", "breaks", "dies", "answers without a length"],
+    ids=["answers_500", "breaks", "dies", "answers without a length"],
 )
 def test_a_container_that_fails_is_announced_once_and_not_tried_again(
     world: Any, order: dict[str, Any], reason: str

@@ -5,7 +5,7 @@ from typing import Any
 from base import Answer, Engine, main
 
 
-class Refuses(Engine):
+class Answers500(Engine):
     def draw(self, route: str, body: dict[str, Any]) -> Answer:
         if self.is_faulty_now(body):
             message = f"cannot draw {body['prompt']!r}: " + "size mismatch for model.weight " * 2000
@@ -14,4 +14,4 @@ class Refuses(Engine):
 
 
 if __name__ == "__main__":
-    main(Refuses)
+    main(Answers500)

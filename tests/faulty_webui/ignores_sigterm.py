@@ -5,11 +5,11 @@ import signal
 from base import Engine, main
 
 
-class IgnoresSignals(Engine):
+class IgnoresSigterm(Engine):
     def before_listening(self) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":
-    main(IgnoresSignals)
+    main(IgnoresSigterm)

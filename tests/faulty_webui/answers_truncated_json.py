@@ -5,7 +5,7 @@ from typing import Any
 from base import Answer, Engine, main
 
 
-class AnswersHalf(Engine):
+class AnswersTruncatedJson(Engine):
     def draw(self, route: str, body: dict[str, Any]) -> Answer:
         answer = super().draw(route, body)
         if self.is_faulty_now(body):
@@ -15,4 +15,4 @@ class AnswersHalf(Engine):
 
 
 if __name__ == "__main__":
-    main(AnswersHalf)
+    main(AnswersTruncatedJson)
