@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import engine_log
+from benchmarks.engine_log import ENGINE, Drawing
 from webui_async.client import Client, JobView
+from webui_async.contract import keys
 from webui_async.local.receiver import Received, Receiver
 from webui_async.local.stack import Options, Stack
 
-ENGINE = Path(__file__).resolve().parents[1] / "tests" / "faulty_webui" / "fixed_delay.py"
 PAYLOAD = {"seed": 1, "steps": 1, "width": 64, "height": 64}
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """When the engine began and ended one drawing, by its own log."""
-
-    start: float
-    end: float
+#: Parameters of the template: as many requests as a bench can make.
+RATES = {
+    "RateLimit": "1000",
+    "BurstLimit": "1000",
+    "TotalRateLimit": "1000",
+    "TotalBurstLimit": "1000",
+}
 
 
 @dataclass
@@ -45,9 +46,12 @@ class BenchRoad:
 
     def drawing(self, prompt: str) -> Drawing:
         """The one drawing of that prompt."""
-        entries = [json.loads(line) for line in self.engine_log.read_text().splitlines()]
-        at = {entry["event"]: entry["at"] for entry in entries if entry["prompt"] == prompt}
-        return Drawing(at["start"], at["end"])
+        return engine_log.drawings(self.engine_log)[prompt]
+
+    def endings(self) -> Counter[str]:
+        """job_id -> the endings that the index has of it."""
+        index = (keys.parse_index(entry.key) for entry in self.stack.store.list("index/"))
+        return Counter(entry.job_id for entry in index if entry is not None and entry.status)
 
 
 @contextmanager
@@ -57,7 +61,7 @@ def open_road(
     """A stack in service. It writes below `folder` only."""
     log = folder / "drawings.jsonl"
     command = shlex.join([sys.executable, str(ENGINE), "--delay", str(drawing_s), "--log", str(log)])
-    command += " --port {port} --data-dir {data_dir} --ckpt-dir {model_dir}/Stable-diffusion"
+    command += " --port {port} --data-dir {data_dir}"
     with Receiver() as receiver:
         given = {"CallbackAllowHosts": receiver.host} | dict(parameters or {})
         options = Options(folder / "stack", engine_command=command, parameters=given)

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import uvicorn
 
-from serve import webui_process
+from serve import launch
 from serve.app import make_app
 from serve.container import MAX_THREADS, Container, make_container
 from serve.release import release_all
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     logger.setLevel(logging.INFO)  # and all below it; others would log each of their requests
     try:
         settings = read_settings(ServeSettings, os.environ)
-        webui_process.command(settings)
+        launch.command(settings)
         listener = _listen(settings)
     except PipelineError as error:
         print(f"serve: {error}", file=sys.stderr)

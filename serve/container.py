@@ -14,8 +14,11 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from serve.model_tree import ModelTree
+from serve.on_demand import OnDemand
 from serve.scheduler import Scheduler
 from serve.supervisor import Supervisor
+from serve.turns import Turns
 from webui_async.contract import keys
 from webui_async.contract.fields import Limits
 from webui_async.contract.settings import ServeSettings
@@ -43,6 +46,9 @@ class Container:
     store: Store
     supervisor: Supervisor
     scheduler: Scheduler
+    turns: Turns
+    tree: ModelTree
+    on_demand: OnDemand
     now: Callable[[], float] = time.time
     new_run: Callable[[], str] = _new_run  #: names one execution: 8 hex digits
 
@@ -61,9 +67,13 @@ def make_container(settings: ServeSettings) -> Container:
     # SageMaker names the region in AWS_REGION, where boto3 does not look.
     s3 = boto3.client("s3", region_name=os.environ.get("AWS_REGION"), config=_S3_CONFIG)
     store = Store(s3, settings.bucket)
+    tree = ModelTree(settings)
+    on_demand = OnDemand(store, tree, settings)
 
     async def publish(catalog: Mapping[str, Any]) -> None:
-        await asyncio.to_thread(store.put_json, keys.catalog(settings.endpoint), dict(catalog))
+        held = on_demand.extended(catalog)
+        await asyncio.to_thread(store.put_json, keys.catalog(settings.endpoint), held)
 
-    supervisor = Supervisor(settings, os.environ, publish)
-    return Container(settings, store, supervisor, Scheduler(settings.max_jobs))
+    supervisor = Supervisor(settings, os.environ, on_demand, publish)
+    turns = Turns(lambda: supervisor.loaded_checkpoint, settings.affinity_max_run, settings.watch_s)
+    return Container(settings, store, supervisor, Scheduler(settings.max_jobs), turns, tree, on_demand)

@@ -8,22 +8,28 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, NoReturn
 
 from serve.container import Container
+from serve.effective import is_other_checkpoint, pictures_asked
 from serve.engine import ConnectionLost, Engine, EngineProgress, Reply
-from serve.supervisor import LOSS_S, Running
+from serve.readiness import LOSS_S, WARM_UP
+from serve.supervisor import Running
 from serve.tasks import background, first_of
 from serve.webui_process import WebuiProcess, describe_exit
+from webui_async.contract.catalog import check_names
 from webui_async.contract.errors import (
     EngineDied,
     EngineHung,
+    EnginePoisoned,
+    EngineRefused,
     EngineReplyError,
     JobCanceled,
     PipelineError,
     StoreError,
 )
-from webui_async.contract.payload import Payload
+from webui_async.contract.payload import Kind, Payload
 from webui_async.contract.settings import ServeSettings
 
 logger = logging.getLogger(__name__)
@@ -56,37 +62,46 @@ class Watch:
 
 
 @dataclass(frozen=True)
+class Order:
+    """What is to be drawn."""
+
+    payload: Payload
+    image_format: str
+    checkpoint: str | None  #: the one it needs, as an info tells of it; None when any will do
+
+
+@dataclass(frozen=True)
 class Drawn:
     """A reply that is whole, and when it was made."""
 
-    payload: Payload
-    image_format: str  #: the one asked for
+    order: Order
     reply: Reply
     catalog: Mapping[str, Any]  #: what the engine that made it holds
     started_at: float  #: seconds since 1970
     ended_at: float
 
 
-async def draw(payload: Payload, image_format: str, watch: Watch, container: Container) -> Drawn:
-    """The whole reply. An engine that dies or hangs is started again, and asked once more.
+async def draw(order: Order, watch: Watch, container: Container) -> Drawn:
+    """The whole reply. An engine that dies, hangs or is poisoned is started again, and asked once more.
 
-    The caller holds the turn. Raises EngineDied, EngineHung, EngineRefused, EngineReplyError, EngineBroken,
-    and what `watch.check` raises.
+    The caller holds the turn. Raises EngineDied, EngineHung, EnginePoisoned, EngineRefused, EngineReplyError,
+    EngineBroken, UnknownName, and what `watch.check` raises.
     """
     try:
-        return await _draw_once(payload, image_format, watch, container)
-    except (EngineDied, EngineHung) as error:
+        return await _draw_once(order, watch, container)
+    except (EngineDied, EngineHung, EnginePoisoned) as error:
         logger.warning("drawing again: %s", error)
     await watch.check()
-    return await _draw_once(payload, image_format, watch, container)
+    return await _draw_once(order, watch, container)
 
 
-async def _draw_once(payload: Payload, image_format: str, watch: Watch, container: Container) -> Drawn:
-    running = await container.supervisor.ready()
+async def _draw_once(order: Order, watch: Watch, container: Container) -> Drawn:
+    running = await container.supervisor.up_to_date()
+    check_names(order.payload.names, running.catalog, order.payload.kind.value)
     started_at = container.now()
     watch.started()
     with container.supervisor.drawing():
-        async with background(_ask(running.engine, payload, image_format)) as drawing:
+        async with background(_ask(running.engine, order)) as drawing:
             try:
                 reply = await first_of(
                     drawing,
@@ -104,22 +119,49 @@ async def _draw_once(payload: Payload, image_format: str, watch: Watch, containe
                 if await running.process.ends_within(LOSS_S):
                     raise _death(running.process, await running.process.wait()) from error
                 raise
-        await _check_whole(running.engine, payload, reply)
-    return Drawn(payload, image_format, reply, running.catalog, started_at, container.now())
+            except EngineRefused as error:
+                if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                    await _distrust(running.engine, order, container)
+                raise
+        await _check_whole(running.engine, order.payload, reply)
+    if is_other_checkpoint(order.payload, reply.info, running.catalog):
+        container.supervisor.recycle(f"it drew with {running.engine.loaded!r}, which nobody had asked for")
+    container.supervisor.recycle_if_worn()
+    return Drawn(order, reply, running.catalog, started_at, container.now())
 
 
-async def _ask(engine: Engine, payload: Payload, image_format: str) -> Reply:
-    await engine.use_format(image_format)
-    return await engine.draw(payload.kind, payload.body)
+async def _ask(engine: Engine, order: Order) -> Reply:
+    await engine.use_format(order.image_format)
+    return await engine.draw(order.payload.kind, order.payload.body)
+
+
+async def _distrust(engine: Engine, order: Order, container: Container) -> None:
+    """An engine that failed is proved again, or started anew.
+
+    A webui that could not read a checkpoint goes on with the old one half taken apart: prompts it knows come
+    out as ever, new ones fail or, on a GPU, come out differently. Raises EnginePoisoned when it fails a
+    drawing that cannot be at fault: then this one may not have been at fault either.
+    """
+    if order.checkpoint not in (None, engine.loaded):
+        container.supervisor.recycle(f"it could not draw with the checkpoint {order.checkpoint!r}")
+        return
+    patience_s = container.settings.stall_timeout_s
+    try:
+        async with asyncio.timeout(patience_s):
+            await engine.draw(Kind.TXT2IMG, WARM_UP | {"prompt": container.new_run()})
+    except (PipelineError, TimeoutError) as error:
+        container.supervisor.recycle("it fails whatever it is given")
+        reason = str(error) or f"no answer within {patience_s:g} s"
+        raise EnginePoisoned(f"the engine fails whatever it is given, now with: {reason}") from error
 
 
 async def _until_unwanted(watch: Watch, settings: ServeSettings) -> NoReturn:
     while True:
-        await asyncio.sleep(settings.watch_s)
         try:
             await watch.check()
         except StoreError as error:
             logger.warning("nobody could look whether the drawing is still wanted: %s", error)
+        await asyncio.sleep(settings.watch_s)
 
 
 async def _until_exit(process: WebuiProcess) -> NoReturn:
@@ -171,7 +213,7 @@ async def _check_whole(engine: Engine, payload: Payload, reply: Reply) -> None:
     """Raises EngineReplyError when the drawing was interrupted, by whomever: the reply does not tell."""
     if payload.kind.is_extras:
         return
-    asked = payload.body.get("batch_size", 1) * payload.body.get("n_iter", 1)
+    asked = pictures_asked(payload.body)
     made = len(reply.document.get("images") or ())
     try:
         was_interrupted = (await engine.progress()).is_interrupted

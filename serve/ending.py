@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 from serve.answers import Answer
 from serve.container import Container
 from serve.drawing import Drawn
-from serve.pictures import Picture, read_info, read_pictures
-from serve.preflight import differences
+from serve.effective import differences
+from serve.pictures import Picture, read_pictures
 from webui_async.contract import keys
 from webui_async.contract.errors import PipelineError
 from webui_async.contract.images import CONTENT_TYPES
@@ -25,7 +24,7 @@ async def leave_pictures(job: Job, run: str, drawn: Drawn, container: Container)
 
     Raises EngineReplyError when the reply holds no pictures.
     """
-    pictures, info = await asyncio.to_thread(_read, drawn)
+    pictures, warnings = await asyncio.to_thread(_read, drawn)
     images = await asyncio.gather(
         *(
             asyncio.to_thread(_put_picture, container.store, job.id, run, number, picture)
@@ -42,12 +41,8 @@ async def leave_pictures(job: Job, run: str, drawn: Drawn, container: Container)
         container.now(),
         run=run,
         images=tuple(images),
-        info=info,
-        warnings=(
-            *job.warnings,
-            *differences(drawn.payload, info, drawn.catalog),
-            *_formats(drawn, pictures),
-        ),
+        info=drawn.reply.info,
+        warnings=(*job.warnings, *warnings),
         metrics=_metrics(job, drawn.started_at, drawn.ended_at, container),
     )
     return await _leave(result, Answer(200, drawn.reply.body), container)
@@ -72,9 +67,14 @@ async def _leave(result: Result, answer: Answer, container: Container) -> Answer
     return Answer.of_result(standing or result)
 
 
-def _read(drawn: Drawn) -> tuple[list[Picture], dict[str, Any]]:
-    document = drawn.reply.document
-    return read_pictures(drawn.payload.kind, document), read_info(document)
+def _read(drawn: Drawn) -> tuple[list[Picture], list[str]]:
+    """The pictures, and what is not as it was asked for."""
+    payload, reply = drawn.order.payload, drawn.reply
+    pictures = read_pictures(payload.kind, reply.document, reply.info)
+    return pictures, [
+        *differences(payload, reply.info, pictures, drawn.catalog),
+        *_formats(drawn, pictures),
+    ]
 
 
 def _put_picture(store: Store, job_id: str, run: str, number: int, picture: Picture) -> Image:
@@ -84,10 +84,9 @@ def _put_picture(store: Store, job_id: str, run: str, number: int, picture: Pict
 
 
 def _formats(drawn: Drawn, pictures: list[Picture]) -> list[str]:
-    made = {picture.image_format for picture in pictures} - {drawn.image_format}
-    return [
-        f"output.format asked for {drawn.image_format}, and the engine made {other}" for other in sorted(made)
-    ]
+    asked = drawn.order.image_format
+    others = {picture.image_format for picture in pictures} - {asked}
+    return [f"output.format asked for {asked}, and the engine made {other}" for other in sorted(others)]
 
 
 def _metrics(job: Job, started_at: float | None, ended_at: float, container: Container) -> Metrics:

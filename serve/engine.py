@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from serve.pictures import read_info
 from webui_async.contract.errors import EngineRefused, EngineReplyError
 from webui_async.contract.payload import Kind
 
@@ -32,6 +33,7 @@ class Reply:
 
     body: bytes  #: as it came
     document: dict[str, Any]
+    info: dict[str, Any]  #: what was drawn and with what, as the engine says
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,15 @@ class Engine:
     def __init__(self, client: httpx.AsyncClient):
         self._client = client
         self._samples_format = "png"
+        self.loaded: str | None = None  #: the checkpoint it drew with last
+        self.switches = 0  #: how often that was another one than before
 
     async def draw(self, kind: Kind, body: Mapping[str, Any]) -> Reply:
         """The answer to one drawing, however long it takes: who calls decides what is too long."""
         answer = await self._call("POST", kind.value, body, timeout_s=None)
-        return await asyncio.to_thread(_read_reply, answer, body)
+        reply = await asyncio.to_thread(_read_reply, answer, body)
+        self._note_checkpoint(reply.info.get("sd_model_name"))
+        return reply
 
     async def progress(self) -> EngineProgress:
         document = await self._get("progress?skip_current_image=true")
@@ -103,6 +109,15 @@ class Engine:
         answer = await self._call("GET", path)
         return None if answer.status_code == 404 else _read_json(answer)
 
+    async def refresh(self, route: str) -> None:
+        """The engine has read a folder again. The webui answers some of these only between two drawings."""
+        _read_json(await self._call("POST", route, {}))
+
+    def _note_checkpoint(self, name: object) -> None:
+        if isinstance(name, str) and name != self.loaded:
+            self.switches += self.loaded is not None
+            self.loaded = name
+
     async def _get(self, path: str) -> dict[str, Any]:
         document = _read_json(await self._call("GET", path))
         if not isinstance(document, dict):
@@ -139,7 +154,7 @@ def _read_reply(answer: httpx.Response, body: Mapping[str, Any]) -> Reply:
     document = _read_json(answer, secrets=_prompts(body))
     if not isinstance(document, dict):
         raise EngineReplyError("the engine answered a drawing with no JSON object")
-    return Reply(answer.content, document)
+    return Reply(answer.content, document, read_info(document))
 
 
 def _read_json(answer: httpx.Response, secrets: tuple[str, ...] = ()) -> Any:
@@ -155,7 +170,9 @@ def _read_json(answer: httpx.Response, secrets: tuple[str, ...] = ()) -> Any:
         ) from error
     if answer.status_code >= 400:
         complaint = _clip(_complaint(document), secrets)
-        raise EngineRefused(f"the engine answered {place} with {answer.status_code}: {complaint}")
+        raise EngineRefused(
+            f"the engine answered {place} with {answer.status_code}: {complaint}", answer.status_code
+        )
     return document
 
 

@@ -57,8 +57,19 @@ class JobWatch(Watch):
         if files.last_attempt > self._hand.attempt and not files.has(keys.result(self._job.id)):
             raise Settled(Status.QUEUED.value, files.last_attempt)
         await self._check_unsettled(files)
+        self.check_time()
+
+    def check_time(self) -> None:
+        """Raises JobExpired when it is too late to begin."""
         if self._container.now() >= self._job.expires_at:
             raise JobExpired(to_iso(self._job.expires_at))
+
+    async def check_in_line(self) -> None:
+        """The same for the next in line, who stays there when the bucket cannot be reached."""
+        try:
+            await self.check_before_drawing()
+        except StoreError as error:
+            logger.warning("nobody could look whether job %s is still wanted: %s", self._job.id, error)
 
     async def _files(self) -> JobFiles:
         return await asyncio.to_thread(self._container.store.files, self._job.id)

@@ -11,7 +11,7 @@ from serve.answers import Answer
 from serve.container import Container
 from serve.drawing import Watch, draw
 from serve.pictures import read_pictures
-from serve.preflight import prepare_direct, read_format
+from serve.preflight import ordered, read_format, refuse_uploads
 from serve.release import release
 from serve.run_job import run_job
 from webui_async.contract import keys
@@ -92,9 +92,14 @@ def _open_direct(body: bytes, limits: Limits) -> DirectDrawing:
 
 async def _draw_direct(drawing: DirectDrawing, container: Container) -> Answer:
     """The stock webui's own answer. Nothing is written under jobs/."""
-    async with container.scheduler.turn():
-        running = await container.supervisor.ready()
-        payload = prepare_direct(drawing.payload, running.catalog)
-        drawn = await draw(payload, drawing.image_format, Watch(), container)
-    await asyncio.to_thread(read_pictures, payload.kind, drawn.reply.document)  # none is no success
-    return Answer(200, drawn.reply.body)
+    refuse_uploads(drawing.payload)
+    watch = Watch()
+    async with (
+        ordered(drawing.payload, drawing.image_format, container) as order,
+        container.turns.turn(order.checkpoint, watch.check),
+    ):
+        drawn = await draw(order, watch, container)
+    reply = drawn.reply
+    # An answer without a picture is no success.
+    await asyncio.to_thread(read_pictures, order.payload.kind, reply.document, reply.info)
+    return Answer(200, reply.body)

@@ -23,7 +23,7 @@ class Picture:
     seed: int | None  #: None for what no seed made: grids, ControlNet's maps, upscaled pictures
 
 
-def read_pictures(kind: Kind, document: Mapping[str, Any]) -> list[Picture]:
+def read_pictures(kind: Kind, document: Mapping[str, Any], info: Mapping[str, Any]) -> list[Picture]:
     """The drawn pictures in order of their seeds, then grids and maps. Raises EngineReplyError."""
     if kind is Kind.EXTRA_SINGLE:
         texts: Any = [document["image"]] if document.get("image") else []
@@ -33,7 +33,6 @@ def read_pictures(kind: Kind, document: Mapping[str, Any]) -> list[Picture]:
         raise EngineReplyError("the engine answered without a picture")
     if kind.is_extras:
         return [_read_picture(text, None) for text in texts]
-    info = read_info(document)
     first, seeds = info.get("index_of_first_image") or 0, info.get("all_seeds") or []
     if not isinstance(first, int) or not isinstance(seeds, list):
         raise EngineReplyError("the engine answered with an info that is not the webui's")

@@ -1,15 +1,20 @@
-"""Before the drawing: the payload whole and checked, its names known. After it: what came out differently."""
+"""Before the drawing: the payload whole and checked, its names known."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from serve.container import Container
+from serve.drawing import Order
+from serve.model_tree import check_families
+from serve.on_demand import PROMPTS
 from webui_async.contract import keys
-from webui_async.contract.catalog import check_names, find_checkpoint
+from webui_async.contract.catalog import check_names, default_checkpoint, find_checkpoint, told_name
 from webui_async.contract.errors import InvalidPayload, StoreError, UnknownUpload
 from webui_async.contract.fields import Limits
 from webui_async.contract.images import CONTENT_TYPES
@@ -20,10 +25,10 @@ from webui_async.store import Store
 FORMATS = tuple(CONTENT_TYPES)
 
 
-def prepare_job(job: Job, catalog: Mapping[str, Any], store: Store, limits: Limits) -> Payload:
+def fill(job: Job, store: Store, limits: Limits) -> Payload:
     """The payload that is drawn: its uploads in place, and everything checked as if it were new.
 
-    Raises the validator's errors, UnknownUpload and UnknownName; StoreError when an upload cannot be read.
+    Raises the validator's errors and UnknownUpload; StoreError when an upload cannot be read.
     """
     payload = parse_payload(job.kind, job.payload, limits)
     if payload.uploads:
@@ -32,16 +37,39 @@ def prepare_job(job: Job, catalog: Mapping[str, Any], store: Store, limits: Limi
             payload.body, lambda upload_id: _load_upload(store, job.owner, upload_id, fields[upload_id])
         )
         payload = parse_payload(job.kind, filled, limits)
-    check_names(payload.names, catalog, job.kind.value)
     return payload
 
 
-def prepare_direct(payload: Payload, catalog: Mapping[str, Any]) -> Payload:
-    """The payload of a direct invocation, which has no owner and so no uploads."""
+def refuse_uploads(payload: Payload) -> None:
+    """Raises UnknownUpload: a direct invocation has no owner, and so no uploads."""
     for field, upload_id in payload.uploads:
         raise UnknownUpload(field, upload_id)
+
+
+@contextlib.asynccontextmanager
+async def ordered(payload: Payload, image_format: str, container: Container) -> AsyncIterator[Order]:
+    """The drawing to ask for. Every model that it names is on this machine in this block.
+
+    Raises UnknownName, FamilyMismatch, the errors of a fetch, EngineBroken and BadModelPack.
+    """
+    running = await container.supervisor.ready()
+    prompts = [payload.body.get(field, "") for field in PROMPTS]
+    missing = await container.on_demand.find(payload.names, running.catalog, prompts)
+    catalog = container.on_demand.extended(running.catalog)
     check_names(payload.names, catalog, payload.kind.value)
-    return payload
+    async with container.on_demand.holding(missing):
+        checkpoint = checkpoint_of(payload, catalog)
+        check_families(payload.names, checkpoint, container.tree.family_of)
+        yield Order(payload, image_format, checkpoint)
+
+
+def checkpoint_of(payload: Payload, catalog: Mapping[str, Any]) -> str | None:
+    """The checkpoint that will draw, as an info tells of it; None when none does, or nobody knows."""
+    if payload.kind.is_extras:
+        return None
+    settings = payload.body.get("override_settings") or {}
+    entry = find_checkpoint(catalog, settings.get(CHECKPOINT_SETTING) or default_checkpoint(catalog) or "")
+    return told_name(entry) if entry else None
 
 
 def read_format(output: object) -> str:
@@ -53,16 +81,6 @@ def read_format(output: object) -> str:
     if output["format"] not in FORMATS:
         raise InvalidPayload("output.format", output["format"], f"it must be one of {', '.join(FORMATS)}")
     return str(output["format"])
-
-
-def differences(payload: Payload, info: Mapping[str, Any], catalog: Mapping[str, Any]) -> list[str]:
-    """What the engine says it drew with, where that is not what was asked. It never says so by itself."""
-    asked = (payload.body.get("override_settings") or {}).get(CHECKPOINT_SETTING)
-    used = info.get("sd_model_name")
-    entry = find_checkpoint(catalog, asked) if asked else None
-    if entry is None or used is None or entry.get("model_name") == used:
-        return []
-    return [f"override_settings.{CHECKPOINT_SETTING} asked for {asked!r}, and {used!r} drew"]
 
 
 def _load_upload(store: Store, owner: str, upload_id: str, field: str) -> str:

@@ -10,7 +10,7 @@ from serve.answers import Answer
 from serve.container import Container
 from serve.drawing import Drawn, Settled, draw
 from serve.heartbeat import JobWatch
-from serve.preflight import prepare_job, read_format
+from serve.preflight import fill, ordered, read_format
 from serve.scheduler import Hand
 from webui_async.contract.errors import EngineBroken, PipelineError, StoreError
 from webui_async.contract.job import Job
@@ -36,8 +36,7 @@ async def run_job(hand: Hand, job: Job, container: Container) -> Answer:
 async def _run(hand: Hand, job: Job, container: Container) -> Answer:
     watch = JobWatch(hand, job, container)
     try:
-        if container.scheduler.is_taken:
-            await watch.check_before_drawing()  # what is not wanted now need not wait for its turn
+        await watch.check_before_drawing()
         async with watch.beating():
             drawn = await _draw(hand, job, watch, container)
             return await ending.leave_pictures(job, watch.run, drawn, container)
@@ -52,12 +51,13 @@ async def _run(hand: Hand, job: Job, container: Container) -> Answer:
 
 
 async def _draw(hand: Hand, job: Job, watch: JobWatch, container: Container) -> Drawn:
-    async with container.scheduler.turn():
-        running = await container.supervisor.ready()
-        await watch.check_before_drawing()
-        payload = await asyncio.to_thread(
-            prepare_job, job, running.catalog, container.store, container.limits
-        )
-        drawn = await draw(payload, read_format(job.output), watch, container)
+    """What can be done before the engine is free is done while others draw: uploads, fetches, checks."""
+    payload = await asyncio.to_thread(fill, job, container.store, container.limits)
+    async with (
+        ordered(payload, read_format(job.output), container) as order,
+        container.turns.turn(order.checkpoint, watch.check_in_line),
+    ):
+        watch.check_time()
+        drawn = await draw(order, watch, container)
         hand.is_ending = True
         return drawn

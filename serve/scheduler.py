@@ -1,10 +1,9 @@
-"""The jobs in hand, and whose turn it is to draw: first come, first served."""
+"""The jobs in hand: so many at most, and each once."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,32 +30,20 @@ class Hand:
 
 
 class Scheduler:
-    """At most `max_jobs` in hand, one drawing at a time."""
+    """At most `max_jobs` in hand."""
 
     def __init__(self, max_jobs: int):
         self._max_jobs = max_jobs
         self._hands: dict[str, Hand] = {}
-        self._turn = asyncio.Lock()
         self.is_closed = False
 
     @property
     def hands(self) -> list[Hand]:
         return list(self._hands.values())
 
-    @property
-    def is_taken(self) -> bool:
-        """Whether somebody has the turn, so that the next one will wait."""
-        return self._turn.locked()
-
     def close(self) -> None:
         """Nothing more is taken in hand."""
         self.is_closed = True
-
-    @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """The engine is the caller's alone in this block; who waits longest is next."""
-        async with self._turn:
-            yield
 
     def take(
         self, key: str, job: Job | None, attempt: int, work: Callable[[Hand], Coroutine[Any, Any, Answer]]

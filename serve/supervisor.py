@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import enum
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, Protocol
 
 from serve import catalog, webui_process
 from serve.engine import ConnectionLost, Engine, open_client
-from serve.tasks import background, first_of
+from serve.readiness import LOSS_S, prove
+from serve.tasks import background
 from serve.webui_process import WebuiProcess
-from webui_async.contract.errors import EngineBroken, PipelineError, StoreError
-from webui_async.contract.payload import Kind
+from webui_async.contract.errors import BadModelPack, EngineBroken, PipelineError, StoreError
 from webui_async.contract.settings import ServeSettings
 
 logger = logging.getLogger(__name__)
 
-#: The smallest drawing there is: it proves the checkpoint, and spares the first job the slow first drawing.
-WARM_UP = {"prompt": "", "steps": 1, "width": 64, "height": 64, "seed": 1}
-_POLL_S = 0.1
-#: A dying engine breaks its connections a moment before it is gone.
-LOSS_S = 2.0
 #: How long a stopping container waits for the engine to take notice.
 INTERRUPT_S = 1.0
+_SHARE_OF_MEMORY = 0.8
 
 
 class Health(enum.StrEnum):
@@ -46,6 +44,21 @@ class Running:
     process: WebuiProcess
     engine: Engine
     catalog: Mapping[str, Any]
+    version: int = 0  #: of the model files that the catalog lists
+
+
+class ModelFiles(Protocol):
+    """The model files that an engine is started with, and those that come and go while it runs."""
+
+    @property
+    def version(self) -> int:
+        """Another one whenever a file has come or gone."""
+
+    def build(self) -> None:
+        """All good files are where the engine looks. Raises BadModelPack."""
+
+    async def refresh(self, engine: Engine) -> None:
+        """The engine has read its folders again."""
 
 
 class Supervisor:
@@ -55,12 +68,16 @@ class Supervisor:
         self,
         settings: ServeSettings,
         environment: Mapping[str, str],
+        files: ModelFiles,
         publish: Callable[[Mapping[str, Any]], Awaitable[None]],
     ):
-        """publish: is given the catalog each time that an engine has come up."""
+        """publish: is given the catalog each time that an engine has come up or has been refreshed."""
         self._settings, self._environment, self._publish = settings, environment, publish
+        self._files = files
         self._running: Running | None = None
-        self._reason: EngineBroken | None = None
+        self._reason: PipelineError | None = None
+        self._recycling = asyncio.Event()
+        self._publishing: set[asyncio.Task[None]] = set()
         self._drawings = 0
         self._has_drawn = False
         self._changed = asyncio.Condition()
@@ -69,7 +86,7 @@ class Supervisor:
     def health(self) -> Health:
         if self._reason is not None:
             return Health.BROKEN
-        if self._running is None or not self._running.process.is_alive:
+        if self._running is None or not self._running.process.is_alive or self._recycling.is_set():
             return Health.STARTING
         return Health.BUSY if self._drawings else Health.READY
 
@@ -82,6 +99,11 @@ class Supervisor:
         """
         return self._has_drawn and self._reason is None
 
+    @property
+    def loaded_checkpoint(self) -> str | None:
+        """The checkpoint that needs no loading; None when nobody knows."""
+        return self._running.engine.loaded if self._running is not None else None
+
     @contextlib.contextmanager
     def drawing(self) -> Iterator[None]:
         """The engine is busy in this block."""
@@ -92,12 +114,49 @@ class Supervisor:
             self._drawings -= 1
 
     async def ready(self) -> Running:
-        """An engine that draws, as soon as there is one. Raises EngineBroken when there will be none."""
+        """An engine that draws, as soon as there is one.
+
+        Raises EngineBroken or BadModelPack when there will be none.
+        """
         async with self._changed:
             await self._changed.wait_for(lambda: self.health in (Health.READY, Health.BUSY, Health.BROKEN))
-        if self._running is None:
-            raise EngineBroken(str(self._reason))
+        if self._reason is not None:
+            raise type(self._reason)(str(self._reason))
+        assert self._running is not None
         return self._running
+
+    async def up_to_date(self) -> Running:
+        """An engine that draws and knows every model file. The caller holds the turn: the engine is idle.
+
+        Raises what `ready` raises, EngineRefused and EngineReplyError.
+        """
+        while True:
+            running = await self.ready()
+            if running.version == self._files.version:
+                return running
+            try:
+                return await self._refresh(running)
+            except ConnectionLost:
+                if not await running.process.ends_within(LOSS_S):
+                    raise
+
+    def recycle(self, reason: str) -> None:
+        """The engine is ended, and another one started. The caller holds the turn: nothing is being drawn."""
+        logger.warning("the engine is started anew: %s", reason)
+        self._recycling.set()
+
+    def recycle_if_worn(self) -> None:
+        """Called between two drawings: an engine that has grown or switched too much is started anew."""
+        running = self._running
+        if running is None or self._recycling.is_set():
+            return
+        limit = self._settings.engine_max_rss_bytes or _machine_bytes() * _SHARE_OF_MEMORY
+        used = running.process.rss_bytes
+        most = self._settings.engine_max_switches
+        if used > limit:
+            self.recycle(f"it holds {used:,} bytes of memory; it may hold {limit:,.0f}")
+        elif most and running.engine.switches >= most:
+            self.recycle(f"it has switched checkpoints {most} times")
 
     async def interrupt(self) -> None:
         """Whatever is drawn now ends soon, if the engine still listens."""
@@ -116,62 +175,64 @@ class Supervisor:
                 failed_starts += 1
                 logger.error("start %d of the engine failed: %s", failed_starts, error)
                 reason = str(error)
+            except BadModelPack as error:
+                logger.error("%s", error)
+                return await self._give_up(error)
+        await self._give_up(
+            EngineBroken(f"{failed_starts} starts of the engine failed in a row, the last one so: {reason}")
+        )
+
+    async def _give_up(self, reason: PipelineError) -> None:
         async with self._changed:
-            self._reason = EngineBroken(
-                f"{failed_starts} starts of the engine failed in a row, the last one so: {reason}"
-            )
+            self._reason = reason
             self._changed.notify_all()
 
     async def _keep_one(self) -> None:
-        """One engine from its start to its end. Raises EngineBroken when it never came up."""
+        """One engine from its start to its end. Raises EngineBroken or BadModelPack when it never came up."""
+        version = self._files.version
+        try:
+            await asyncio.to_thread(self._files.build)
+        except OSError as error:
+            raise EngineBroken(f"the model folders cannot be made: {error}; is the disk full?") from error
         process = webui_process.start(self._settings, self._environment)
         try:
             async with open_client(self._settings.engine_port) as client:
-                running = await self._bring_up(process, Engine(client))
+                engine = Engine(client)
+                held = await prove(process, engine, self._settings.startup_timeout_s)
+                running = Running(process, engine, held, version)
                 await self._publish_safely(running.catalog)
                 self._has_drawn = True
                 await self._set_running(running)
                 logger.info("the engine draws, %.1f s after its start", time.monotonic() - process.started)
-                code = await process.wait()
-                logger.error(
-                    "the engine %s; its last lines:\n%s",
-                    webui_process.describe_exit(code),
-                    process.last_lines,
-                )
+                await self._until_end(process)
         finally:
             await self._set_running(None)
+            self._recycling.clear()
             await process.stop()
 
-    async def _bring_up(self, process: WebuiProcess, engine: Engine) -> Running:
-        try:
-            async with (
-                asyncio.timeout(self._settings.startup_timeout_s),
-                background(self._prove(engine)) as proving,
-            ):
-                held = await first_of(proving, _until_exit(process))
-        except TimeoutError as error:
-            raise EngineBroken(
-                f"the engine was not ready within {self._settings.startup_timeout_s:g} s; "
-                f"its last lines:\n{process.last_lines}"
-            ) from error
-        except EngineBroken:
-            raise
-        except PipelineError as error:
-            if isinstance(error, ConnectionLost) and await process.ends_within(LOSS_S):
-                raise EngineBroken(_early_exit(process, await process.wait())) from error
-            raise EngineBroken(f"the engine is up and does not draw: {error}") from error
-        return Running(process, engine, held)
+    async def _until_end(self, process: WebuiProcess) -> None:
+        """Returns when the engine has ended or is to end."""
+        async with background(process.wait()) as ending, background(self._recycling.wait()) as recycling:
+            await asyncio.wait({ending, recycling}, return_when=asyncio.FIRST_COMPLETED)
+            if not recycling.done():
+                logger.error(
+                    "the engine %s; its last lines:\n%s",
+                    webui_process.describe_exit(ending.result()),
+                    process.last_lines,
+                )
 
-    async def _prove(self, engine: Engine) -> dict[str, Any]:
-        """The catalog of an engine that listens, has loaded a checkpoint and has drawn once."""
-        while True:
-            try:
-                await engine.reload_checkpoint(self._settings.startup_timeout_s)
-                break
-            except ConnectionLost:
-                await asyncio.sleep(_POLL_S)
-        await engine.draw(Kind.TXT2IMG, WARM_UP)
-        return await catalog.collect(engine)
+    async def _refresh(self, running: Running) -> Running:
+        version = self._files.version
+        await self._files.refresh(running.engine)
+        held = await catalog.collect(running.engine)
+        refreshed = dataclasses.replace(running, catalog=held, version=version)
+        if self._running is running:
+            await self._set_running(refreshed)
+        # The drawing need not wait until the bucket has it.
+        publishing = asyncio.create_task(self._publish_safely(held))
+        self._publishing.add(publishing)
+        publishing.add_done_callback(self._publishing.discard)
+        return refreshed
 
     async def _publish_safely(self, held: Mapping[str, Any]) -> None:
         try:
@@ -185,10 +246,5 @@ class Supervisor:
             self._changed.notify_all()
 
 
-async def _until_exit(process: WebuiProcess) -> NoReturn:
-    raise EngineBroken(_early_exit(process, await process.wait()))
-
-
-def _early_exit(process: WebuiProcess, code: int) -> str:
-    how = webui_process.describe_exit(code)
-    return f"the engine {how} while starting; its last lines:\n{process.last_lines}"
+def _machine_bytes() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -21,11 +21,12 @@ async def background(work: Coroutine[Any, Any, _Value]) -> AsyncIterator[asyncio
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def first_of(main: asyncio.Task[_Value], *guards: Coroutine[Any, Any, NoReturn]) -> _Value:
+async def first_of(main: asyncio.Future[_Value], *guards: Coroutine[Any, Any, NoReturn]) -> _Value:
     """What `main` gives, unless a guard raises before. `main` itself is left running then."""
     async with AsyncExitStack() as stack:
         watching = [await stack.enter_async_context(background(guard)) for guard in guards]
-        await asyncio.wait({main, *watching}, return_when=asyncio.FIRST_COMPLETED)
+        futures: set[asyncio.Future[Any]] = {main, *watching}
+        await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
         for guard in watching:
             if guard.done():
                 guard.result()

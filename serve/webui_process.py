@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
-import shlex
 import signal
 import socket
 import subprocess
@@ -15,28 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from webui_async.contract.errors import EngineBroken, SettingsError
+from serve import launch
+from serve.data_dir import engine_uid
+from webui_async.contract.errors import EngineBroken
 from webui_async.contract.settings import ServeSettings
-
-#: How the image launches the stock webui. Nothing is fetched at start (--skip-prepare-environment,
-#: --no-download-sd-model, --do-not-download-clip), no prompt is written to disk (--no-prompt-history), and
-#: the pack is read only: --models-dir would make the webui create folders in it, the four single ones do not.
-STOCK_COMMAND = (
-    "python3", "/opt/stable-diffusion-webui/launch.py", "--api", "--nowebui", "--skip-prepare-environment",
-    "--skip-version-check", "--no-download-sd-model", "--do-not-download-clip", "--no-prompt-history",
-    "--port", "{port}", "--data-dir", "{data_dir}",
-    "--ckpt-dir", "{model_dir}/Stable-diffusion", "--lora-dir", "{model_dir}/Lora",
-    "--vae-dir", "{model_dir}/VAE", "--embeddings-dir", "{model_dir}/embeddings",
-)  # fmt: skip
-
-#: What the engine gets of our environment. Never AWS_* or a credentials URI: model files and extensions are
-#: other people's code.
-PASSED_ON = (
-    "PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV", "HF_HOME",
-    "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES",
-    "PYTORCH_CUDA_ALLOC_CONF",
-)  # fmt: skip
-OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
 
 #: A busy webui finishes its drawing after SIGTERM, however long that takes; SIGINT on top ends it at once.
 STOP_SIGNALS = ((signal.SIGTERM, 1.5), (signal.SIGINT, 1.5), (signal.SIGKILL, 5.0))
@@ -70,6 +51,20 @@ class WebuiProcess:
     def last_lines(self) -> str:
         """What the engine printed last, at most 20 lines."""
         return "\n".join(self._tail.decode("utf-8", "replace").splitlines()[-_TAIL_LINES:])
+
+    @property
+    def last_line(self) -> str:
+        """The last thing that the engine printed; of a traceback or a usage, the reason."""
+        return next((line for line in reversed(self.last_lines.splitlines()) if line.strip()), "nothing")
+
+    @property
+    def rss_bytes(self) -> int:
+        """The memory that the engine holds now; 0 when it has ended."""
+        try:
+            pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
+        except OSError:
+            return 0
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     async def wait(self) -> int:
         """The exit code, once there is one; minus the signal's number when a signal ended it."""
@@ -120,18 +115,13 @@ def start(settings: ServeSettings, environment: Mapping[str, str]) -> WebuiProce
     Raises EngineBroken when it cannot be started at all, SettingsError when its command cannot be read.
     """
     _check_port(settings.engine_port)
-    uid = settings.engine_uid if os.geteuid() == 0 and settings.engine_uid else None
-    data_dir = Path(settings.data_dir)
-    words = command(settings)
-    parent = os.getpid()
+    words, uid, parent = launch.command(settings), engine_uid(settings), os.getpid()
+    launch.prepare_data_dir(settings)
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if uid is not None:
-            os.chown(data_dir, uid, uid)
         process = subprocess.Popen(
             words,
-            cwd=data_dir,
-            env=engine_environment(settings, environment),
+            cwd=settings.data_dir,
+            env=launch.engine_environment(settings, environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -145,24 +135,6 @@ def start(settings: ServeSettings, environment: Mapping[str, str]) -> WebuiProce
         who = "" if uid is None else f" as uid {uid}"
         raise EngineBroken(f"the engine {words[0]!r} cannot be started{who}: {error}") from error
     return WebuiProcess(process)
-
-
-def command(settings: ServeSettings) -> list[str]:
-    """The engine's command line, its places filled in. Raises SettingsError."""
-    places = {"port": settings.engine_port, "data_dir": settings.data_dir, "model_dir": settings.model_dir}
-    try:
-        return [word.format(**places) for word in shlex.split(settings.engine_command) or STOCK_COMMAND]
-    except (ValueError, KeyError, IndexError) as error:
-        raise SettingsError(
-            f"WEBUI_ASYNC_ENGINE_COMMAND is {settings.engine_command!r}: {error}; "
-            "its places are {port}, {data_dir} and {model_dir}"
-        ) from error
-
-
-def engine_environment(settings: ServeSettings, environment: Mapping[str, str]) -> dict[str, str]:
-    """All that the engine sees of the world outside its folders."""
-    passed_on = {name: environment[name] for name in PASSED_ON if name in environment}
-    return passed_on | OFFLINE | {"HOME": settings.data_dir, "PYTHONUNBUFFERED": "1"}
 
 
 def describe_exit(code: int) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
 from webui_async.contract import keys
-from webui_async.contract.errors import StoreError
+from webui_async.contract.errors import ObjectReplaced, StoreError
 from webui_async.contract.job import Attempt, Job, JobFiles, Progress, Result
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ _DENIED = ("403", "AccessDenied")
 _LOST = "PreconditionFailed"
 _CONTENDED = "ConditionalRequestConflict"
 _CONTENDED_TRIES = 5
+#: Large enough to cost few calls, small enough to stay in the processor's cache on its way to the disk.
+_CHUNK_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,16 @@ class Entry:
     key: str
     size: int
     modified: float  #: seconds since 1970
+
+
+@dataclass(frozen=True)
+class Head:
+    """What S3 tells of an object without its bytes."""
+
+    size: int
+    etag: str  #: names these very bytes, quotes included
+    modified: float  #: seconds since 1970
+    metadata: Mapping[str, str]  #: the x-amz-meta- headers
 
 
 def _ours(call: Callable[_Args, _Reply]) -> Callable[_Args, _Reply]:
@@ -118,6 +132,41 @@ class Store:
             if self._is_absent(key, error):
                 return False
             raise
+
+    @_ours
+    def head(self, key: str) -> Head | None:
+        """What there is at `key`, or None."""
+        try:
+            answer = self.s3.head_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if self._is_absent(key, error):
+                return None
+            raise
+        modified = answer["LastModified"].timestamp()
+        return Head(answer["ContentLength"], answer["ETag"], modified, answer["Metadata"])
+
+    def read_range(self, key: str, etag: str, start: int, end: int) -> Iterator[bytes]:
+        """The object's bytes from `start` until before `end`, in chunks, while it is the one of that ETag.
+
+        Raises ObjectReplaced when it is not.
+        """
+        try:
+            answer = self.s3.get_object(
+                Bucket=self.bucket, Key=key, IfMatch=etag, Range=f"bytes={start}-{end - 1}"
+            )
+            with contextlib.closing(answer["Body"]) as body:
+                while start < end:
+                    chunk = body.read(min(_CHUNK_BYTES, end - start))
+                    if not chunk:
+                        raise StoreError(f"{self.uri(key)} ended at byte {start}, before {end}")
+                    start += len(chunk)
+                    yield chunk
+        except ClientError as error:
+            if _code(error) in (_LOST, *_ABSENT):
+                raise ObjectReplaced(f"{self.uri(key)} was replaced or removed while it was read") from error
+            raise StoreError(f"S3 read_range('{key}',) failed: {error}") from error
+        except (BotoCoreError, HTTPError) as error:
+            raise StoreError(f"S3 read_range('{key}',) broke off at byte {start}: {error}") from error
 
     def _is_absent(self, key: str, error: ClientError) -> bool:
         """Whether the refusal means that nothing is at `key`; a LIST tells that from "forbidden"."""

@@ -16,9 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = {
     "webui_async.contract": set(),
     "webui_async.store": {"webui_async.contract"},
+    "webui_async.model_files": {"webui_async.contract"},
+    "webui_async.packager": {"webui_async.contract", "webui_async.store", "webui_async.model_files"},
     "webui_async.retry": {"webui_async.contract", "webui_async.store"},
     "handlers": {"webui_async.contract", "webui_async.store", "webui_async.retry"},
-    "serve": {"webui_async.contract", "webui_async.store"},
+    "serve": {"webui_async.contract", "webui_async.store", "webui_async.model_files"},
     "webui_async.transport": {"webui_async.contract"},
     "webui_async.client": {
         "webui_async.contract",
@@ -37,6 +39,7 @@ ALLOWED = {
         "webui_async.store",
         "webui_async.client",
         "webui_async.local",
+        "webui_async.packager",
     },
     "diffusers_webui": set(),
     "painter": set(),
@@ -75,7 +78,15 @@ def test_imports_point_down_only(room: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["webui_async.contract", "webui_async.store", "webui_async.retry", "handlers", "serve"]
+    "room",
+    [
+        "webui_async.contract",
+        "webui_async.store",
+        "webui_async.model_files",
+        "webui_async.retry",
+        "handlers",
+        "serve",
+    ],
 )
 def test_nothing_deployed_knows_of_the_local_stack(room: str) -> None:
     for path in files_of(room):

@@ -42,7 +42,7 @@ def engine_command(name: str = "fixed_delay", delay_s: float = STEP_S, *words: s
     script = shlex.quote(str(FAULTY / f"{name}.py"))
     return (
         f"{shlex.quote(sys.executable)} {script} --port {{port}} --data-dir {{data_dir}} --delay {delay_s}"
-        " --per-step --ckpt-dir {model_dir}/Stable-diffusion --lora-dir {model_dir}/Lora " + " ".join(words)
+        " --per-step " + " ".join(words)
     )
 
 

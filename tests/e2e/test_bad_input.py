@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.e2e.road import PAYLOAD, Road
-from tests.faulty_webui.base import make_png
+from tests.faulty_webui.replies import make_png
 from webui_async.contract import keys
 
 PICTURE = make_png(64, 64, 1, "")

@@ -15,7 +15,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from tests.e2e.road import PAYLOAD, Road, eventually
-from tests.faulty_webui.base import make_png
+from tests.faulty_webui.replies import make_png
 from webui_async.client import ApiError
 from webui_async.contract import keys
 from webui_async.contract.job import Result, Status

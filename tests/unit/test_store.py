@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import random
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any
@@ -9,11 +11,17 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    IncompleteReadError,
+    ResponseStreamingError,
+)
 from moto import mock_aws
+from urllib3.exceptions import SSLError
 
 from webui_async.contract import keys
-from webui_async.contract.errors import JobCanceled, StoreError
+from webui_async.contract.errors import JobCanceled, ObjectReplaced, StoreError
 from webui_async.contract.job import Result
 from webui_async.store import Store
 
@@ -103,6 +111,8 @@ def test_a_write_that_is_contended_for_ever_is_an_error() -> None:
         lambda store: store.get_json("k"),
         lambda store: store.put_json("k", {}),
         lambda store: store.exists("k"),
+        lambda store: store.head("k"),
+        lambda store: list(store.read_range("k", "etag", 0, 9)),
         lambda store: store.delete("k"),
         lambda store: list(store.list("k")),
     ],
@@ -178,6 +188,70 @@ def test_links_are_sigv4_and_end(store: Store) -> None:
 def test_a_link_to_put_signs_size_and_type(store: Store) -> None:
     query = urllib.parse.parse_qs(urllib.parse.urlsplit(store.presign_put("k", 60, 7, "image/png")).query)
     assert query["X-Amz-SignedHeaders"] == ["content-length;content-type;host"]
+
+
+def test_a_head_tells_all_but_the_bytes(store: Store) -> None:
+    store.s3.put_object(Bucket="art", Key="k", Body=b"12345", Metadata={"sha256": "ab"})
+    head = store.head("k")
+    assert head is not None and (head.size, dict(head.metadata)) == (5, {"sha256": "ab"})
+    (entry,) = store.list("k")
+    assert int(head.modified) == int(entry.modified)
+    assert store.head("absent") is None
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 1_000_000), (0, 1), (300_000, 900_001), (999_999, 1_000_000)])
+def test_a_range_is_read_whole(store: Store, start: int, end: int) -> None:
+    data = random.Random(1).randbytes(1_000_000)
+    store.s3.put_object(Bucket="art", Key="k", Body=data)
+    head = store.head("k")
+    assert head is not None
+    assert b"".join(store.read_range("k", head.etag, start, end)) == data[start:end]
+
+
+def test_a_range_of_an_object_that_was_replaced_or_removed_is_refused(store: Store) -> None:
+    store.put_mark("k")
+    head = store.head("k")
+    assert head is not None
+    store.put_bytes("k", b"another", "text/plain")
+    with pytest.raises(ObjectReplaced, match="s3://art/k was replaced or removed"):
+        list(store.read_range("k", head.etag, 0, 5))
+    store.delete("k")
+    with pytest.raises(ObjectReplaced, match="s3://art/k was replaced or removed"):
+        list(store.read_range("k", head.etag, 0, 5))
+
+
+class Breaking(io.BytesIO):
+    """A body that ends before its time, in one way or another."""
+
+    def __init__(self, ending: Exception | None):
+        super().__init__(b"123")
+        self.ending = ending
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        if not data and self.ending is not None:
+            raise self.ending
+        return data
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        None,
+        ResponseStreamingError(error="reset"),
+        IncompleteReadError(actual_bytes=3, expected_bytes=9),
+        SSLError(),
+    ],
+)
+def test_a_range_that_breaks_off_is_an_error_after_the_bytes_that_came(ending: Exception | None) -> None:
+    store, client = refusing("any")
+    body = Breaking(ending)
+    client.get_object = lambda **_: {"Body": body}  # type: ignore[attr-defined]
+    chunks = store.read_range("k", "etag", 0, 9)
+    assert next(chunks) == b"123"
+    with pytest.raises(StoreError, match=r"k.* (broke off|ended) at byte 3"):
+        next(chunks)
+    assert body.closed
 
 
 def test_a_missing_key_that_s3_calls_forbidden_is_absent_when_a_listing_says_so() -> None:

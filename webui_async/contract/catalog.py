@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -46,6 +47,12 @@ def checkpoint_names(entry: Mapping[str, Any]) -> set[str]:
     if entry.get("hash"):
         names |= {f"{entry.get('model_name')} [{entry['hash']}]", f"{file_name} [{entry['hash']}]"}
     return {name for name in names if name}
+
+
+def told_name(entry: Mapping[str, Any]) -> str:
+    """The name by which an info tells of a checkpoint: the file's, without folder and extension."""
+    file_name = str(entry.get("title") or "").partition(" [")[0]
+    return posixpath.splitext(posixpath.basename(file_name))[0]
 
 
 def find_checkpoint(catalog: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:

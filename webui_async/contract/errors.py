@@ -269,10 +269,59 @@ class AttemptsExhausted(PipelineError):
     code, http_status = "attempts_exhausted", 502
 
 
+class FamilyMismatch(PipelineError):
+    """The payload names a LoRA or ControlNet model that is not made for its checkpoint."""
+
+    code, http_status = "family_mismatch", 422
+
+    def __init__(self, field: str, what: str, name: str, family: str, checkpoint: str, drawn_with: str):
+        """family: the file's own; drawn_with: the checkpoint's."""
+        super().__init__(
+            f"{field}: {what} {name[:200]!r} is made for {family}, and checkpoint {checkpoint[:200]!r} is "
+            f"{drawn_with}. Choose a checkpoint of {family}, or a {what} made for {drawn_with}"
+        )
+        self.field, self.name = field, name
+
+
+class ModelFileError(PipelineError):
+    """A file is not the model file that its name promises."""
+
+    code, http_status = "bad_model_file", 422
+
+    def __init__(self, name: str, reason: str):
+        """reason: what is wrong and what to do, as the rest of a sentence that begins with the name."""
+        told = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+        super().__init__(f"{told} {reason}")
+        self.name, self.reason = name, reason
+
+
+class FetchFailed(PipelineError):
+    """A model file could not be fetched from the bucket."""
+
+    code, http_status, retryable = "fetch_failed", 502, True
+
+
+class ModelTooLarge(PipelineError):
+    """The models that a job needs are more than the container keeps at a time."""
+
+    code, http_status = "model_too_large", 422
+
+
+class DiskFull(PipelineError):
+    """The container's disk has no room for a model file."""
+
+    code, http_status, retryable = "disk_full", 507, True
+
+
 class EngineRefused(PipelineError):
     """The engine answered that it cannot draw this payload."""
 
     code, http_status = "engine_refused", 502
+
+    def __init__(self, message: str, status: int):
+        """status: the engine's own, 4xx when it found the payload at fault, 5xx when it failed."""
+        super().__init__(message)
+        self.status = status
 
 
 class EngineReplyError(PipelineError):
@@ -293,10 +342,69 @@ class EngineHung(PipelineError):
     code, http_status, retryable = "engine_hung", 504, True
 
 
+class EnginePoisoned(PipelineError):
+    """The engine answers, and draws nothing any more."""
+
+    code, http_status, retryable = "engine_poisoned", 502, True
+
+
 class EngineBroken(PipelineError):
     """The engine cannot be brought up."""
 
     code, http_status, retryable = "engine_broken", 503, True
+
+
+class BadModelPack(PipelineError):
+    """The model pack holds nothing that can draw."""
+
+    code, http_status = "bad_model_pack", 500
+
+
+class InvalidUri(PipelineError):
+    """The text names no place in a bucket that model files may be put to."""
+
+    code, http_status = "invalid_uri", 422
+
+
+class NameTaken(PipelineError):
+    """Another model file has that name already."""
+
+    code, http_status = "name_taken", 409
+
+
+class UnknownModel(PipelineError):
+    """No model file in the bucket has that name, or several have."""
+
+    code, http_status = "unknown_model", 404
+
+
+class BadManifest(PipelineError):
+    """A pack's manifest.json is not one."""
+
+    code = "bad_manifest"
+
+
+class PackRefused(PipelineError):
+    """The folder cannot become a model pack as it is."""
+
+    code, http_status = "pack_refused", 422
+
+
+class FileChanged(PipelineError):
+    """A model file was written to while it was read."""
+
+    code, http_status, retryable = "file_changed", 409, True
+
+    def __init__(self, name: str, what: str):
+        """what: in which way it is another file now, as the rest of a sentence that begins with the name."""
+        super().__init__(f"{name} {what}: let the download or copy finish, then start again")
+        self.name = name
+
+
+class WriteFailed(PipelineError):
+    """A file of this machine could not be written."""
+
+    code, http_status = "write_failed", 507
 
 
 class CallbackFailed(PipelineError):
@@ -321,6 +429,48 @@ class StoreError(PipelineError):
     """S3 refused or failed."""
 
     code, http_status, retryable = "store_error", 503, True
+
+
+class ObjectReplaced(StoreError):
+    """The object that was being read is not there any more, or another one is."""
+
+    code = "object_replaced"
+
+
+class BucketMissing(StoreError):
+    """There is no such bucket."""
+
+    code, http_status, retryable = "bucket_missing", 404, False
+
+
+class BucketElsewhere(StoreError):
+    """The bucket lies in another region than the one that the caller works in."""
+
+    code, http_status, retryable = "bucket_elsewhere", 409, False
+
+
+class NotAllowed(StoreError):
+    """The caller's credentials do not allow an action."""
+
+    code, http_status, retryable = "not_allowed", 403, False
+
+
+class CredentialsRefused(StoreError):
+    """There are no AWS credentials, or AWS does not take them."""
+
+    code, http_status, retryable = "credentials_refused", 401, False
+
+
+class StoreUnreachable(StoreError):
+    """S3 does not answer, or the connection broke off."""
+
+    code = "store_unreachable"
+
+
+class BytesDiffer(StoreError):
+    """S3 holds other bytes than were sent."""
+
+    code = "bytes_differ"
 
 
 class SettingsError(PipelineError):

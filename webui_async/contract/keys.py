@@ -14,6 +14,8 @@ JOBS = "jobs/"
 ACTIVE = "active/"
 UPLOADS = "uploads/"
 MODELS = "models/"
+PACKS = "packs/"
+CATALOGS = "catalog/"
 
 #: The last 48-bit millisecond, so that `LAST_MS - ms` sorts newest first.
 LAST_MS = (1 << 48) - 1
@@ -21,6 +23,7 @@ _JOB_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0
 _UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 _JOB_KEY = re.compile(rf"jobs/({_JOB_ID.pattern})/(.+)")
 _ATTEMPT_KEY = re.compile(r"attempts/(\d+)/(queued|released)\.json")
+_MODEL_KEY = re.compile(r"models/([^/]+)/([^/]+)")
 
 
 def new_job_id(epoch_s: float, random: bytes) -> str:
@@ -124,15 +127,20 @@ def upload(owner: str, upload_id: str) -> str:
 
 
 def catalog(endpoint: str) -> str:
-    return f"catalog/{endpoint}.json"
+    return f"{CATALOGS}{endpoint}.json"
 
 
 def model(folder: str, file_name: str) -> str:
     return f"{MODELS}{folder}/{file_name}"
 
 
+def pack_versions(name: str) -> str:
+    """The prefix under which every version of a model pack lies."""
+    return f"{PACKS}{name}/"
+
+
 def pack(name: str, version: str) -> str:
-    return f"packs/{name}/{version}/"
+    return f"{pack_versions(name)}{version}/"
 
 
 def job_id_of(key: str) -> str | None:
@@ -149,6 +157,20 @@ def attempt_of(key: str) -> int | None:
     match = _JOB_KEY.fullmatch(key)
     attempt = _ATTEMPT_KEY.fullmatch(match[2]) if match else None
     return int(attempt[1]) if attempt else None
+
+
+@dataclass(frozen=True)
+class ModelKey:
+    """What the name of an object under `models/` says."""
+
+    folder: str
+    file_name: str
+
+
+def parse_model(key: str) -> ModelKey | None:
+    """The folder and the file named by a key under `models/`; None when it does not lie right in a folder."""
+    match = _MODEL_KEY.fullmatch(key)
+    return ModelKey(*match.groups()) if match else None
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,17 @@ def names_in(body: Mapping[str, Any]) -> Names:
     return names
 
 
+def hires_size(body: Mapping[str, Any]) -> tuple[int, int]:
+    """Width and height that hires fix makes, up to what the webui rounds down to whole latents."""
+    width, height = (body.get(name, fields.DEFAULTS[name]) for name in ("width", "height"))
+    x, y = body.get("hr_resize_x", 0), body.get("hr_resize_y", 0)
+    if not x and not y:
+        scale = body.get("hr_scale", 2.0)
+        return int(width * scale), int(height * scale)
+    # The webui keeps the aspect ratio where only one side is given.
+    return x or width * y // height, y or height * x // width
+
+
 def fill_uploads(value: Any, load: Callable[[str], str]) -> Any:
     """The same JSON with every `upload:{id}` replaced by what `load(id)` gives."""
     if isinstance(value, dict):
@@ -144,7 +155,7 @@ def _pixel_steps(kind: Kind, body: Mapping[str, Any], limits: Limits) -> int:
     pictures = value["batch_size"] * value["n_iter"]
     work = value["width"] * value["height"] * value["steps"] * pictures
     if body.get("enable_hr"):
-        width, height = _hires_size(body, value)
+        width, height = hires_size(body)
         if width * height > limits.max_output_px:
             raise TooMuchWork(
                 f"hires fix makes {width}x{height}; one picture may have {limits.max_output_px} pixels. "
@@ -157,15 +168,6 @@ def _pixel_steps(kind: Kind, body: Mapping[str, Any], limits: Limits) -> int:
             "Lower one of width, height, steps, batch_size, n_iter or hr_scale"
         )
     return work
-
-
-def _hires_size(body: Mapping[str, Any], value: Mapping[str, int]) -> tuple[int, int]:
-    x, y = body.get("hr_resize_x", 0), body.get("hr_resize_y", 0)
-    if not x and not y:
-        scale = body.get("hr_scale", 2.0)
-        return int(value["width"] * scale), int(value["height"] * scale)
-    # The webui keeps the aspect ratio where only one side is given.
-    return x or value["width"] * y // value["height"], y or value["height"] * x // value["width"]
 
 
 def _check_extras_size(body: Mapping[str, Any], limits: Limits) -> None:

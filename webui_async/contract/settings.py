@@ -44,9 +44,14 @@ class ServeSettings:
 
     bucket: str  #: holds jobs, uploads and the catalog
     endpoint: str  #: the SageMaker endpoint's name: the catalog's key
-    engine_command: str = ""  #: starts the engine in data_dir; {port} {data_dir} {model_dir} are filled in
+    engine_command: str = ""  #: starts the engine; {port} {data_dir} are filled in; empty: the stock webui
+    webui_dir: str = "/opt/webui-async/stable-diffusion-webui"  #: flags.txt and config.json of the webui
     model_dir: str = "/opt/ml/model"  #: the unpacked model pack, read only
     data_dir: str = "/tmp/webui"  #: the engine's writable place
+    fetched_dir: str = "/tmp/fetched"  #: where model files from the bucket's models/ are kept
+    fetch_budget_bytes: int = 30_000_000_000  #: how much of them at a time; least recently used go first
+    fetch_parts: int = 8  #: parallel GETs of one file
+    fetch_part_bytes: int = 16_777_216  #: what one of them asks for
     host: str = "0.0.0.0"  #: where /ping and /invocations listen
     port: int = 8080  #: SageMaker's port
     engine_port: int = 7860  #: where the engine listens, loopback only
@@ -55,6 +60,9 @@ class ServeSettings:
     drawing_timeout_s: float = 450.0  #: max_job_s: a longer drawing is hung; × max_jobs at most 3600
     stall_timeout_s: float = 300.0  #: no progress for this long: the engine is hung
     max_jobs: int = 8  #: K: jobs in hand, MaxConcurrentInvocationsPerInstance
+    affinity_max_run: int = 8  #: drawings that may pass a waiting job over, to spare a checkpoint switch
+    engine_max_rss_bytes: int = 0  #: a bigger engine is started anew between jobs; 0: 80 % of the machine's
+    engine_max_switches: int = 200  #: checkpoint switches after which it is started anew; 0: never
     heartbeat_s: float = 2.0  #: how often progress.json is written
     watch_s: float = 1.0  #: how often cancel.json is looked for while drawing
     progress_s: float = 0.5  #: how often the engine is asked how far it is

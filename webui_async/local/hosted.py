@@ -142,6 +142,7 @@ class Hosted:
             "WEBUI_ASYNC_ENGINE_PORT": str(next(self._host.ports)),
             "WEBUI_ASYNC_MODEL_DIR": str(model_dir),
             "WEBUI_ASYNC_DATA_DIR": str(folder / "data"),
+            "WEBUI_ASYNC_FETCHED_DIR": str(folder / "fetched"),
             "WEBUI_ASYNC_INSTANCE": instance_id,
             **self._host.engine_user,
         }

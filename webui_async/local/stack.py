@@ -26,11 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ENDPOINT = "webui-async"
 IMAGE = f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/webui-async-inference:local"
 #: diffusers_webui, with the stock webui's own flags.
-DIFFUSERS_ENGINE = (
-    f"{shlex.quote(sys.executable)} -m diffusers_webui --port {{port}} --data-dir {{data_dir}}"
-    " --ckpt-dir {model_dir}/Stable-diffusion --lora-dir {model_dir}/Lora --vae-dir {model_dir}/VAE"
-    " --embeddings-dir {model_dir}/embeddings"
-)
+DIFFUSERS_ENGINE = f"{shlex.quote(sys.executable)} -m diffusers_webui --port {{port}} --data-dir {{data_dir}}"
 
 
 @dataclass(frozen=True)
@@ -136,6 +132,7 @@ class Stack:
             "bucket": self.outputs["BucketName"],
             "endpoint": ENDPOINT,
             "engine_command": self.options.engine_command,
+            "webui_dir": str(ROOT / "stable-diffusion-webui"),
         } | dict(self.options.container)
         return {PREFIX + name.upper(): value for name, value in settings.items()}
 

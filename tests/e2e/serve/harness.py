@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import boto3
 import httpx
 import psutil
 
+from tests.unit.model_files.weights import SD1, write_weights
 from webui_async.contract import keys
 from webui_async.contract.job import Job
 from webui_async.contract.payload import Kind
@@ -103,11 +104,17 @@ class Container:
         engine: str,
         flags: str = "",
         python: str = sys.executable,
+        checkpoints: Iterable[str] = ("fixed",),
         **settings: Any,
     ):
-        """engine: a file of tests/faulty_webui or a path; flags: its words; settings: over quick ones."""
+        """engine: a file of tests/faulty_webui or a path; flags: its words; settings: over quick ones.
+
+        checkpoints: what the model pack holds; the first by name draws when a payload names none.
+        """
         self.place, self.port, self.engine_port = place, free_port(), free_port()
-        self.data_dir = place / "data"
+        self.data_dir, model_dir = place / "data", place / "model"
+        for name in checkpoints:
+            write_weights(model_dir / "Stable-diffusion" / f"{name}.safetensors", SD1)
         command = (
             f"{python} {shlex.quote(str(FAULTY / engine))} --port {{port}} --data-dir {{data_dir}} {flags}"
         )
@@ -115,7 +122,9 @@ class Container:
             "bucket": BUCKET,
             "endpoint": "ink",
             "engine_command": command,
+            "model_dir": model_dir,
             "data_dir": self.data_dir,
+            "fetched_dir": place / "fetched",
             "host": "127.0.0.1",
             "port": self.port,
             "engine_port": self.engine_port,

@@ -11,9 +11,24 @@ from collections.abc import Callable
 import pytest
 
 from tests.e2e.serve.harness import PAYLOAD, Container, new_job, wait_for
-from webui_async.contract.job import Status
+from webui_async.contract.job import Job, Result, Status
 
 Start = Callable[..., Container]
+
+
+def job_with(checkpoint: str, prompt: str = "a red boat") -> Job:
+    return new_job(PAYLOAD | {"prompt": prompt, "override_settings": {"sd_model_checkpoint": checkpoint}})
+
+
+def result_of(container: Container, job: Job) -> Result:
+    result = container.store.result(job.id)
+    assert result is not None, container.log
+    return result
+
+
+def engines(container: Container) -> list[int]:
+    """The engine of each drawing, as its process id."""
+    return [entry["pid"] for entry in container.drawings()]
 
 
 def test_an_engine_killed_while_drawing_is_started_again_and_the_job_drawn(start: Start) -> None:
@@ -90,6 +105,81 @@ def test_an_answer_that_is_no_drawing_fails_the_job_and_not_the_container(
     assert answer.status_code == 200 and error["code"] == code and words in error["message"]
     assert len(error["message"]) <= 500 and PAYLOAD["prompt"] not in error["message"]
     assert container.ping() == 200 and container.draw(new_job()).json()["images"]
+    assert len(set(engines(container))) == 1, "an engine that draws is not started anew"
+
+
+def test_an_engine_that_fails_whatever_it_is_given_is_started_anew_and_the_job_drawn(start: Start) -> None:
+    container = start("answers_500.py", "--times 2").wait_ready()  # the job, and the drawing that asks why
+    job = new_job()
+    assert container.draw(job).json()["images"] and result_of(container, job).status is Status.SUCCEEDED
+    assert container.ping() == 200 and len(set(engines(container))) == 2
+
+
+def test_an_engine_that_hangs_after_an_error_is_started_anew_and_the_job_drawn(start: Start) -> None:
+    container = start("hangs_after_an_error.py", "--times 2", stall_timeout_s=1).wait_ready()
+    job = new_job()
+    assert container.draw(job).json()["images"] and result_of(container, job).status is Status.SUCCEEDED
+    assert container.ping() == 200 and len(set(engines(container))) == 2
+
+
+def test_an_engine_poisoned_by_a_bad_file_is_started_anew_before_the_next_job(start: Start) -> None:
+    container = start("poisoned_after_a_bad_file.py", checkpoints=("ink", "torn")).wait_ready()
+    bad, good = container.accept(job_with("torn")), container.accept(job_with("ink", "a new prompt"))
+    bad_call = container.invoke(bad)
+    wait_for(lambda: container.store.progress(bad.id))  # it is in hand, so it is the first
+    good_call = container.invoke(good)
+    error = bad_call.answer().json()["error"]
+    assert error["code"] == "engine_refused" and "SafetensorError" in error["message"]
+    assert good_call.answer().json()["images"] and result_of(container, good).warnings == ()
+    first, second = engines(container)
+    assert first != second and container.ping() == 200 and "'torn'" in container.log
+
+
+def test_an_engine_that_keeps_the_wrong_checkpoint_is_told_of_and_started_anew(start: Start) -> None:
+    container = start("keeps_the_wrong_checkpoint.py", checkpoints=("ink", "oil")).wait_ready()
+    jobs = [job_with("oil") for _ in range(2)]
+    for job in jobs:
+        assert container.draw(job).json()["images"]
+    wrong, right = (result_of(container, job) for job in jobs)
+    assert wrong.status is Status.SUCCEEDED and right.warnings == ()
+    assert wrong.warnings == (
+        "override_settings.sd_model_checkpoint asked for 'oil', and the engine used 'ink'",
+    )
+    assert [entry["checkpoint"] for entry in container.drawings("end")] == ["ink", "oil"]
+    assert len(set(engines(container))) == 2 and container.ping() == 200
+
+
+def test_an_engine_that_leaks_memory_is_started_anew_between_jobs(start: Start) -> None:
+    leak_bytes, limit = 60_000_000, 150_000_000
+    container = start(
+        "leaks_memory.py", f"--leak-bytes {leak_bytes}", engine_max_rss_bytes=limit
+    ).wait_ready()
+    jobs = [container.accept(new_job()) for _ in range(6)]
+    calls = [container.invoke(job) for job in jobs]
+    assert all(call.answer().json()["images"] for call in calls)
+    drawn = engines(container)
+    assert len(drawn) == len(jobs), "each job is drawn once"
+    assert max(drawn.count(pid) for pid in drawn) <= limit // leak_bytes + 1
+    assert container.ping() == 200 and "bytes of memory" in container.log
+
+
+def test_an_engine_that_has_switched_often_is_started_anew_between_jobs(start: Start) -> None:
+    container = start(checkpoints=("ink", "oil"), engine_max_switches=2).wait_ready()
+    names = ["oil", "ink", "oil", "ink"]
+    for name in names:
+        assert container.draw(job_with(name)).json()["images"]
+    drawn = container.drawings("end")
+    assert [entry["checkpoint"] for entry in drawn] == names
+    first, second, third, _ = (entry["pid"] for entry in drawn)
+    assert first == second != third and container.ping() == 200
+
+
+def test_many_jobs_in_hand_are_few_requests_in_the_engine(start: Start) -> None:
+    """Forty of them starve the webui's own /progress."""
+    container = start(flags="--delay 0.3").wait_ready()
+    calls = [container.invoke(container.accept(new_job())) for _ in range(8)]
+    assert all(call.answer().json()["images"] for call in calls)
+    assert max(entry["in_hand"] for entry in container.drawings("end")) <= 2
 
 
 def test_an_engine_that_refuses_a_direct_invocation_is_a_server_error(start: Start) -> None:

@@ -94,7 +94,9 @@ def test_the_engine_is_nobody_and_sees_no_credentials(start: Start, open_place: 
     assert groups.strip() == ""
     environment = Path(f"/proc/{engine.pid}/environ").read_text()
     assert "HOME=" in environment and "AWS_" not in environment and "WEBUI_ASYNC_" not in environment
-    assert container.data_dir.stat().st_uid == uid
+    assert (
+        container.data_dir.stat().st_gid == uid and (container.data_dir / "engine.log").stat().st_uid == uid
+    )
     assert container.draw(new_job()).json()["images"]
     os.kill(container.process.pid, signal.SIGKILL)
     container.process.wait()

@@ -121,3 +121,24 @@ def test_an_idempotency_key_may_hold_anything() -> None:
     key = keys.idempotency(OWNER, "../../jobs/x é")
     assert key.startswith(f"idempotency/{OWNER}/")
     assert key.count("/") == 2
+
+
+def test_a_model_key_leads_back_to_its_folder_and_file() -> None:
+    key = keys.model("Lora", "ink v2.safetensors")
+    assert keys.parse_model(key) == keys.ModelKey("Lora", "ink v2.safetensors")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "models/ink.safetensors",
+        "models/Lora/",
+        "models//ink",
+        "models/Lora/a/b",
+        "packs/Lora/ink",
+        "models",
+        "",
+    ],
+)
+def test_what_does_not_lie_right_in_a_folder_is_no_model_key(key: str) -> None:
+    assert keys.parse_model(key) is None

@@ -9,7 +9,7 @@ import secrets
 import struct
 import zlib
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -18,8 +18,11 @@ import httpx
 
 from serve.container import Container
 from serve.engine import Engine
+from serve.model_tree import ModelTree
+from serve.on_demand import OnDemand
 from serve.scheduler import Scheduler
 from serve.supervisor import Running, Supervisor
+from serve.turns import Turns
 from serve.webui_process import WebuiProcess
 from webui_async.contract import keys
 from webui_async.contract.errors import EngineBroken
@@ -138,6 +141,7 @@ class FakeSupervisor:
         self.engine, self.process = Engine(client), FakeProcess()
         self.starts = 1
         self.broken: EngineBroken | None = None
+        self.recycled: list[str] = []  #: the reasons
 
     async def ready(self) -> Running:
         if self.broken is not None:
@@ -146,12 +150,40 @@ class FakeSupervisor:
             self.process, self.starts = FakeProcess(), self.starts + 1
         return Running(cast(WebuiProcess, self.process), self.engine, CATALOG)
 
+    async def up_to_date(self) -> Running:
+        return await self.ready()
+
+    @property
+    def loaded_checkpoint(self) -> str | None:
+        return self.engine.loaded
+
+    def recycle(self, reason: str) -> None:
+        self.recycled.append(reason)
+        self.process.end(0)
+
+    def recycle_if_worn(self) -> None:
+        pass
+
     @contextlib.contextmanager
     def drawing(self) -> Iterator[None]:
         yield
 
     async def interrupt(self) -> None:
         await self.engine.interrupt()
+
+
+class FakeOnDemand:
+    """Has nothing that the engine has not."""
+
+    def extended(self, catalog: Mapping[str, Any]) -> Mapping[str, Any]:
+        return catalog
+
+    async def find(self, names: object, catalog: object, prompts: object) -> list[Any]:
+        return []
+
+    @contextlib.asynccontextmanager
+    async def holding(self, models: object) -> AsyncIterator[None]:
+        yield
 
 
 @dataclass
@@ -183,11 +215,15 @@ def make_world(now: Callable[[], float] = lambda: NOW, **settings: Any) -> World
     webui = FakeWebui()
     webui.gate.set()
     supervisor = FakeSupervisor(webui)
+    serve_settings = ServeSettings(BUCKET, "ink", **(quick | settings))
     container = Container(
-        ServeSettings(BUCKET, "ink", **(quick | settings)),
+        serve_settings,
         Store(s3, BUCKET),
         cast(Supervisor, supervisor),
         Scheduler(8),
+        Turns(lambda: supervisor.loaded_checkpoint, 8, 0.02),
+        ModelTree(serve_settings),
+        cast(OnDemand, FakeOnDemand()),
         now,
     )
     return World(container, webui, supervisor)

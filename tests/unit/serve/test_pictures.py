@@ -17,7 +17,7 @@ def picture(width: int) -> str:
 
 
 def order(document: dict[str, Any]) -> list[tuple[int, int | None]]:
-    return [(item.width, item.seed) for item in read_pictures(Kind.TXT2IMG, document)]
+    return [(item.width, item.seed) for item in read_pictures(Kind.TXT2IMG, document, read_info(document))]
 
 
 def test_every_picture_has_its_seed() -> None:
@@ -39,8 +39,8 @@ def test_a_controlnet_map_has_no_seed() -> None:
 def test_extras_have_no_seeds() -> None:
     single = {"html_info": "<p></p>", "image": picture(8)}
     batch = {"html_info": "<p></p>", "images": [picture(8), picture(16)]}
-    assert [item.seed for item in read_pictures(Kind.EXTRA_SINGLE, single)] == [None]
-    assert [item.width for item in read_pictures(Kind.EXTRA_BATCH, batch)] == [8, 16]
+    assert [item.seed for item in read_pictures(Kind.EXTRA_SINGLE, single, {})] == [None]
+    assert [item.width for item in read_pictures(Kind.EXTRA_BATCH, batch, {})] == [8, 16]
     assert read_info(single) == {"html_info": "<p></p>"}
 
 
@@ -65,4 +65,4 @@ def test_nan_in_an_info_is_null() -> None:
 )
 def test_a_reply_without_a_picture_is_no_reply(document: dict[str, Any]) -> None:
     with pytest.raises(EngineReplyError):
-        read_pictures(Kind.TXT2IMG, document)
+        read_pictures(Kind.TXT2IMG, document, read_info(document))

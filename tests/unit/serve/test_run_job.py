@@ -281,7 +281,7 @@ def test_an_error_of_our_own_fails_the_job_and_is_logged(
     def fall(*arguments: Any) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr("serve.run_job.prepare_job", fall)
+    monkeypatch.setattr("serve.run_job.fill", fall)
 
     async def test(world: World) -> None:
         result = await ended(world, world.accept())

@@ -1,0 +1,56 @@
+"""What lies under models/ in the bucket, listed again when it may have changed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from webui_async.contract import keys
+from webui_async.contract.catalog import CONTROLNET_ROUTE
+from webui_async.contract.errors import FetchFailed, StoreError
+from webui_async.model_files.folders import CONTROLNETS, LORAS
+from webui_async.model_files.on_demand import ModelObject, model_at
+from webui_async.store import Store
+
+
+class ModelIndex:
+    """The listing of models/, kept until it is asked for again. `renew` blocks."""
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic):
+        self._store, self.now = store, clock
+        self._lock = threading.Lock()
+        self._listed_at = float("-inf")
+        self.models: Mapping[str, ModelObject] = {}  #: by key
+
+    def renew(self, since: float) -> None:
+        """The listing was begun then or later, by `now()`. Raises FetchFailed.
+
+        Of many who call at once, each for what is there now, two have the bucket asked.
+        """
+        with self._lock:
+            if self._listed_at >= since:
+                return
+            began = self.now()
+            try:
+                entries = list(self._store.list(keys.MODELS))
+            except StoreError as error:
+                raise FetchFailed(f"{self._store.uri(keys.MODELS)} cannot be listed: {error}") from error
+            found = (model_at(entry.key, entry.size, entry.modified) for entry in entries)
+            self.models = {model.key: model for model in found if model}
+            self._listed_at = began
+
+    def forget(self, key: str) -> None:
+        """The listing is without this key until it is asked for again."""
+        self.models = {known: model for known, model in self.models.items() if known != key}
+
+
+def listed_name(catalog: Mapping[str, Any], folder: str, name: str) -> str:
+    """The file's own name where an engine lists it by another one that only it knows; else `name` itself."""
+    if folder == LORAS:
+        loras = catalog.get("loras") or ()
+        return next((str(lora["name"]) for lora in loras if lora.get("alias") == name), name)
+    if folder == CONTROLNETS and name in (catalog.get(CONTROLNET_ROUTE) or ()):
+        return name.partition(" [")[0]
+    return name

@@ -1,0 +1,1 @@
+"""What lies in a model pack: safetensors headers, model families, checkpoint yamls, the tree itself."""
