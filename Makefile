@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_AR
 SAM_VENV := .venv-sam
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench conformance functions clean
+.PHONY: help demo up test check bench conformance image functions clean
 
 help: ## list these words
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,11 +40,13 @@ up: $(VENV)/local.stamp ## the same stack, left running until Ctrl-C
 test: $(VENV)/dev.stamp ## unit, contract and e2e tests
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/dev.stamp $(SAM_VENV)/sam.stamp ## ruff, mypy, cfn-lint, sam validate, sam build
+check: $(VENV)/dev.stamp $(SAM_VENV)/sam.stamp ## ruff, mypy, hadolint, shellcheck, cfn-lint, sam validate, sam build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy webui_async serve
 	MYPYPATH=lambda:. $(BIN)/mypy --explicit-package-bases lambda
+	$(BIN)/hadolint Dockerfile.inference
+	$(BIN)/shellcheck build_and_push.sh stable-diffusion-webui/fetch.sh .ci/run
 	$(BIN)/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam validate --lint --region eu-central-1 --template template.yaml
 	SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam build --region eu-central-1 --build-dir build/sam
@@ -54,6 +56,9 @@ bench: $(VENV)/dev.stamp ## every figure we claim, measured (ONLY=name for one)
 
 conformance: $(VENV)/dev.stamp ## replay the recorded webui against diffusers_webui, or against WEBUI_URL=http://…
 	@$(BIN)/python -m tests.conformance $(WEBUI_URL)
+
+image: $(VENV)/dev.stamp ## build the container with buildah, start it, and draw one job in it (as root; Debian)
+	@$(BIN)/python -m tests.image $(ARGS)
 
 clean: ## remove what make made
 	rm -rf $(VENV) $(SAM_VENV) .aws-sam build out

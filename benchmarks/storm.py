@@ -19,7 +19,7 @@ import psutil
 
 from benchmarks.figures import Figure
 from benchmarks.mirror import double_events
-from benchmarks.road import BenchRoad, open_road
+from benchmarks.road import RATES, BenchRoad, open_road
 from webui_async.contract import keys
 from webui_async.local.stack import ENDPOINT
 
@@ -35,19 +35,13 @@ TIME_LIMIT_S = 2400.0
 
 def run() -> Iterator[Figure]:
     print(f"storm: seed {SEED}, clients {[SEED + n for n in range(CLIENTS)]}", flush=True)
-    parameters = {
-        "RateLimit": "1000",
-        "BurstLimit": "1000",
-        "TotalRateLimit": "1000",
-        "TotalBurstLimit": "1000",
-    }
-    with tempfile.TemporaryDirectory() as folder, open_road(Path(folder), DRAWING_S, parameters) as road:
+    with tempfile.TemporaryDirectory() as folder, open_road(Path(folder), DRAWING_S, RATES) as road:
         storm = Storm(road, CONTAINER_KILLS)
         storm.blow()
         yield from storm.endings("storm")
         yield from storm.functions_memory()
     # A serve that was killed has no memory to compare: once more, with only its engine killed.
-    with tempfile.TemporaryDirectory() as folder, open_road(Path(folder), DRAWING_S, parameters) as road:
+    with tempfile.TemporaryDirectory() as folder, open_road(Path(folder), DRAWING_S, RATES) as road:
         storm = Storm(road, ())
         storm.blow()
         yield from storm.endings("storm.serve_left_alone")
@@ -89,8 +83,7 @@ class Storm:
 
     def endings(self, name: str) -> Iterator[Figure]:
         """What must hold, and for the record what was done."""
-        index = self.road.stack.store.list("index/")
-        endings = Counter(entry.job_id for key in index if (entry := _ended(key.key)))
+        endings = self.road.endings()
         twice = sum(count > 1 for count in (*endings.values(), *self.told.values()))
         left = sum(1 for _ in self.road.stack.store.list(keys.ACTIVE))
         yield Figure(f"{name}.jobs_ended_of_1000", len(endings), "jobs", JOBS, at_least=True)
@@ -183,11 +176,6 @@ class Storm:
 
     def _mirror(self) -> None:
         self.kills["events_doubled"] = double_events(self.road.stack, random.Random(SEED), self.over)
-
-
-def _ended(key: str) -> keys.IndexKey | None:
-    entry = keys.parse_index(key)
-    return entry if entry is not None and entry.status else None
 
 
 def _engine_of(serve: int) -> int | None:

@@ -157,11 +157,11 @@ async def _distrust(engine: Engine, order: Order, container: Container) -> None:
 
 async def _until_unwanted(watch: Watch, settings: ServeSettings) -> NoReturn:
     while True:
+        await asyncio.sleep(settings.watch_s)
         try:
             await watch.check()
         except StoreError as error:
             logger.warning("nobody could look whether the drawing is still wanted: %s", error)
-        await asyncio.sleep(settings.watch_s)
 
 
 async def _until_exit(process: WebuiProcess) -> NoReturn:

@@ -38,11 +38,13 @@ class FetchedFiles:
     def __init__(
         self,
         budget_bytes: int,
+        free_bytes: Callable[[], int],
         fetch: Callable[[Slot], Awaitable[None]],
         discard: Callable[[Slot], Awaitable[None]],
     ):
-        """fetch: brings a slot's file; discard: removes it, and may not fail."""
-        self._budget, self._fetch, self._discard = budget_bytes, fetch, discard
+        """free_bytes: what the disk has left; fetch: brings a file; discard: removes one, never raises."""
+        self._budget, self._free_bytes = budget_bytes, free_bytes
+        self._fetch, self._discard = fetch, discard
         self._slots: dict[str, Slot] = {}
         self._clock = itertools.count(1)
         self._line = asyncio.Lock()
@@ -76,7 +78,7 @@ class FetchedFiles:
         if wanted > self._budget:
             names = ", ".join(model.key for model in models)
             raise ModelTooLarge(
-                f"{names} have {wanted:,} bytes; this container keeps {self._budget:,} at a time. "
+                f"{names} need {wanted:,} bytes; this container keeps {self._budget:,} at a time. "
                 "Raise WEBUI_ASYNC_FETCH_BUDGET_BYTES, or put them into the model pack"
             )
         absent = []
@@ -86,7 +88,8 @@ class FetchedFiles:
                 absent.append(model)
             else:
                 slots.append(self._pin(slot))
-        await self._make_room(sum(model.size_bytes for model in absent))
+        if absent:
+            await self._make_room(sum(model.size_bytes for model in absent))
         slots.extend(self._pin(self._start(model)) for model in absent)
 
     async def _present(self, model: ModelObject) -> Slot | None:
@@ -117,13 +120,19 @@ class FetchedFiles:
             self._changed.set()
 
     async def _make_room(self, size_bytes: int) -> None:
-        while sum(slot.model.size_bytes for slot in self._slots.values()) + size_bytes > self._budget:
+        while True:
+            taken = sum(slot.model.size_bytes for slot in self._slots.values())
+            is_over = taken + size_bytes > self._budget
+            if not is_over and self._free_bytes() >= size_bytes:
+                return
             idle = [slot for slot in self._slots.values() if slot.is_idle]
             if idle:
                 await self._evict(min(idle, key=lambda slot: slot.used_at), "its room is needed")
-            else:
+            elif is_over:
                 self._changed.clear()
                 await self._changed.wait()
+            else:
+                return  # the disk is smaller than the budget: the fetch will say so
 
     async def _evict(self, slot: Slot, why: str) -> None:
         logger.info("%s is removed from the disk: %s", slot.model.key, why)

@@ -20,6 +20,8 @@ from webui_async.contract.times import to_iso
 
 logger = logging.getLogger(__name__)
 
+_SETTLE_S = 0.05
+
 
 class JobWatch(Watch):
     """Follows one job of ours: tells the bucket how far it is, and the drawing whether it is still wanted."""
@@ -89,6 +91,8 @@ class JobWatch(Watch):
 
     async def _beat(self) -> None:
         while True:
+            # An idle engine draws at once: acceptance and start are one write then, and not on the drawing's way.
+            await asyncio.sleep(min(_SETTLE_S, self._container.settings.heartbeat_s))
             self._news.clear()
             self._change(at=self._container.now(), attempt=self._hand.attempt)
             try:

@@ -7,7 +7,7 @@ that is cut, in the wrong folder or able to run code cannot harm it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from webui_async.contract.fields import Names
 from webui_async.contract.settings import ServeSettings
 from webui_async.model_files.families import Family, Recognised
 from webui_async.model_files.folders import CHECKPOINTS, CONTROLNETS, FOLDERS, LORAS
-from webui_async.model_files.headers import Header
 from webui_async.model_files.pack import YAML, PackFile, check_weights
 
 _EMBEDDINGS = "embeddings"
@@ -37,8 +36,10 @@ class _Seen:
     family: Family | None = None
 
     @classmethod
-    def of(cls, folder: str, name: str, path: Path, header: Header, recognised: Recognised) -> _Seen:
-        return cls(path.absolute(), frozenset(_names_of(folder, name, header)), recognised.family)
+    def of(
+        cls, folder: str, name: str, path: Path, metadata: Mapping[str, str], recognised: Recognised
+    ) -> _Seen:
+        return cls(path.absolute(), frozenset(_names_of(folder, name, metadata)), recognised.family)
 
 
 _Key = tuple[str, str]  # folder, and the file's name below it
@@ -83,7 +84,7 @@ class ModelTree:
         key = (folder, path.name)
         with self._lock:
             if key not in self._packed:
-                self._fetched[key] = _Seen.of(folder, path.name, path, header, recognised)
+                self._fetched[key] = _Seen.of(folder, path.name, path, header.metadata, recognised)
                 self._data_dir.link(_place(folder, path.name), self._fetched[key].path)
 
     def remove(self, folder: str, name: str) -> None:
@@ -147,17 +148,17 @@ def _place(folder: str, name: str = "") -> str:
 
 
 def _seen(file: PackFile) -> _Seen:
-    if file.header is None or file.recognised is None:
+    if file.recognised is None:
         return _Seen(file.path.absolute())
-    return _Seen.of(file.folder, file.name, file.path, file.header, file.recognised)
+    return _Seen.of(file.folder, file.name, file.path, file.metadata, file.recognised)
 
 
-def _names_of(folder: str, name: str, header: Header) -> Iterator[str]:
+def _names_of(folder: str, name: str, metadata: Mapping[str, str]) -> Iterator[str]:
     """Every name that a payload may have for a file. Source: the webui's CheckpointInfo, NetworkOnDisk."""
     without_ending = str(Path(name).with_suffix(""))
     yield from (name, without_ending, without_ending.replace("/", "_"), Path(name).name, Path(name).stem)
-    if folder == LORAS and _ALIAS in header.metadata:
-        yield header.metadata[_ALIAS]
+    if folder == LORAS and _ALIAS in metadata:
+        yield metadata[_ALIAS]
 
 
 def _conditioners(document: Any) -> Iterator[dict[str, Any]]:

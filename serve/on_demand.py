@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
+from serve.engine import Engine
 from serve.fetch import Fetcher
 from serve.fetched import FetchedFiles, Slot
 from serve.model_index import ModelIndex, listed_name
@@ -65,23 +66,13 @@ class Tree(Protocol):
         """The engine does not see the file any more."""
 
 
-class Refreshable(Protocol):
-    """What is asked of an engine here."""
-
-    async def refresh(self, route: str) -> None:
-        """The engine has read a folder again."""
-
-    async def list(self, path: str) -> Any:
-        """The JSON at `path`; None when the engine has no such route."""
-
-
 class OnDemand:
     """What the bucket's models/ adds to the pack. One for a container, on one event loop."""
 
     def __init__(self, store: Store, tree: Tree, settings: ServeSettings):
         self._tree, self._root = tree, Path(settings.fetched_dir)
         self._index, self._fetcher = ModelIndex(store), Fetcher(store, settings)
-        self._files = FetchedFiles(settings.fetch_budget_bytes, self._bring, self._discard)
+        self._files = FetchedFiles(settings.fetch_budget_bytes, self._free_bytes, self._bring, self._discard)
         # Not the loop's own threads: a fetch takes minutes, and heartbeats must not wait for it.
         self._threads = ThreadPoolExecutor(_FETCHES, thread_name_prefix="fetch")
         self._fetched: dict[str, ModelObject] = {}  #: all that ever were, by key
@@ -139,7 +130,7 @@ class OnDemand:
         async with self._files.pinned(models):
             yield
 
-    async def refresh(self, engine: Refreshable) -> None:
+    async def refresh(self, engine: Engine) -> None:
         """The engine has read the folders that changed. Call it while nothing is drawn: the webui waits.
 
         Raises EngineRefused and EngineReplyError.
@@ -196,6 +187,13 @@ class OnDemand:
 
     def _path(self, model: ModelObject) -> Path:
         return self._root / model.folder / model.file_name
+
+    def _free_bytes(self) -> int:
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            return shutil.disk_usage(self._root).free
+        except OSError:
+            return 0  # the fetch will say why
 
     async def _bring(self, slot: Slot) -> None:
         loop = asyncio.get_running_loop()

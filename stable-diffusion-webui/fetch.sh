@@ -38,11 +38,14 @@ fetch "$CONTROLNET_REPO" "$CONTROLNET_COMMIT_HASH" "$webui/extensions/sd-webui-c
 mkdir -p "$webui/extensions/sd-webui-controlnet/annotator/clip_vision"
 fetch "$CLIP_REPO" "$CLIP_COMMIT_HASH" "$destination/clip"
 
-# Laid out as huggingface_hub caches it, so that the name of the repository leads to it.
-cache=$destination/huggingface/hub/models--${TOKENIZER_REPO//\//--}
+# Laid out as huggingface_hub caches it, so that the name of the repository leads to it; version.txt is how transformers
+# knows that layout.
+hub=$destination/huggingface/hub
+cache=$hub/models--${TOKENIZER_REPO//\//--}
 snapshot=$cache/snapshots/$TOKENIZER_COMMIT_HASH
 mkdir -p "$cache/refs" "$snapshot"
 printf '%s' "$TOKENIZER_COMMIT_HASH" >"$cache/refs/main"
+printf 1 >"$hub/version.txt"
 for file in config.json vocab.json merges.txt special_tokens_map.json tokenizer_config.json; do
     address=$TOKENIZER_HOST/$TOKENIZER_REPO/resolve/$TOKENIZER_COMMIT_HASH/$file
     echo "fetching $address"

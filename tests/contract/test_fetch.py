@@ -102,6 +102,7 @@ def test_the_tokenizer_is_laid_out_as_the_hub_caches_it(pins: dict[str, str], tm
     fetch(pins, tmp_path)
     cache = tmp_path / "out/huggingface/hub/models--openai--clip"
     assert (cache / "refs/main").read_text() == "abc123"
+    assert (cache.parent / "version.txt").read_text() == "1"
     assert sorted(path.name for path in (cache / "snapshots/abc123").iterdir()) == TOKENIZER_FILES
 
 

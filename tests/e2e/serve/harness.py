@@ -104,6 +104,7 @@ class Container:
         engine: str,
         flags: str = "",
         python: str = sys.executable,
+        module: str = "serve",
         checkpoints: Iterable[str] = ("fixed",),
         **settings: Any,
     ):
@@ -147,7 +148,7 @@ class Container:
         self.log_file = place / "serve.log"
         with self.log_file.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "serve", "serve"],
+                [sys.executable, "-m", module, "serve"],
                 cwd=ROOT,
                 env=environment,
                 stdout=log,

@@ -1,0 +1,1 @@
+"""`make image`: the image of Dockerfile.inference built without Docker, started, and drawing."""
