@@ -9,7 +9,22 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import demo, engine, engine_cuda, fidelity, functions, overhead, storm
+from benchmarks import (
+    affinity,
+    busy,
+    demo,
+    engine,
+    engine_cuda,
+    engine_kills,
+    fetch,
+    fidelity,
+    functions,
+    overhead,
+    packing,
+    pushing,
+    serve_overhead,
+    storm,
+)
 from benchmarks.figures import Figure
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -19,7 +34,14 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "fidelity": fidelity.run,
     "engine": engine.run,
     "engine_cuda": engine_cuda.run,  # no figures without a CUDA device
+    "fetch": fetch.run,
+    "pushing": pushing.run,
     "demo": demo.run,
+    "serve_overhead": serve_overhead.run,
+    "busy": busy.run,
+    "affinity": affinity.run,
+    "engine_kills": engine_kills.run,
+    "packing": packing.run,
     "storm": storm.run,
 }
 

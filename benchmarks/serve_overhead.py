@@ -68,9 +68,8 @@ def one_at_a_time(bench: BenchContainer) -> Iterator[Figure]:
     for invoked, posted in rounds[WARM_UPS:]:
         drawing = drawings[str(invoked.job.payload["prompt"])]
         before, after = Span(invoked.sent, drawing.start), Span(drawing.end, invoked.answered)
-        waited_for = calls[invoked.job.id]
         beside.append(1000 * (before.seconds + after.seconds))
-        in_store.append(1000 * (covered_s(before, waited_for) + covered_s(after, waited_for)))
+        in_store.append(1000 * (covered_s(before, calls) + covered_s(after, calls)))
         at_engine.append(1000 * (posted.seconds - drawings[f"bare {invoked.job.id}"].seconds))
     direct_ms = percentile(at_engine, 50)
     adds = [total - store - direct_ms for total, store in zip(beside, in_store, strict=True)]
@@ -81,15 +80,16 @@ def one_at_a_time(bench: BenchContainer) -> Iterator[Figure]:
     yield Figure("serve_overhead.serve_adds_p95", percentile(adds, 95), "ms")
 
 
-def read_calls(bench: BenchContainer) -> dict[str, list[Span]]:
-    """job id -> the calls to the store that its answer may have waited for: all but its heartbeats."""
-    calls: dict[str, list[Span]] = {}
-    for line in (bench.container.data_dir / traced_serve.LOG).read_text().splitlines():
-        call = json.loads(line)
-        job_id = keys.job_id_of(call["key"] or "")
-        if job_id is not None and call["key"] != keys.progress(job_id):
-            calls.setdefault(job_id, []).append(Span(call["start"], call["end"]))
-    return calls
+def read_calls(bench: BenchContainer) -> list[Span]:
+    """The calls to the store that an answer may have waited for: all but heartbeats."""
+    lines = (bench.container.data_dir / traced_serve.LOG).read_text().splitlines()
+    calls = [json.loads(line) for line in lines]
+    return [Span(call["start"], call["end"]) for call in calls if not is_heartbeat(call["key"] or "")]
+
+
+def is_heartbeat(key: str) -> bool:
+    job_id = keys.job_id_of(key)
+    return job_id is not None and key == keys.progress(job_id)
 
 
 def post_to_engine(bench: BenchContainer, prompt: str) -> Span:

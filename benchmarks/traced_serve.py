@@ -1,4 +1,4 @@
-"""`serve` as it is, with a line for each call of boto3 in `{data_dir}/store.log`: what its transport takes."""
+"""`serve` as it is, each call of boto3 a line in `{data_dir}/store.log`: what its transport takes."""
 
 from __future__ import annotations
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import uvicorn
+from aiohttp import web
 
 from serve import launch
 from serve.app import make_app
@@ -25,14 +23,7 @@ logger = logging.getLogger("serve")
 
 #: For answers that are already on their way when the container stops.
 _LAST_ANSWERS_S = 2
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, which leaves the signals to us."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+_BACKLOG = 256
 
 
 def main(arguments: list[str]) -> int:
@@ -61,33 +52,32 @@ async def _serve(settings: ServeSettings, listener: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop.set)
     container = make_container(settings)
-    server = _Server(_uvicorn_config(container))
+    runner = await _answer_on(listener, container)
     async with asyncio.TaskGroup() as group:
-        answering = group.create_task(server.serve(sockets=[listener]))
         keeping = group.create_task(container.supervisor.keep())
         await told_to_stop.wait()
         logger.info("told to stop, with %d jobs in hand", len(container.scheduler.hands))
         await release_all(container)
         keeping.cancel()
-        server.should_exit = True
-        await asyncio.wait({answering, keeping})
+        await runner.cleanup()
     logger.info("stopped")
+    logging.shutdown()
+    # Not by returning: a thread that waits for an S3 that does not answer would hold the process for minutes.
+    os._exit(0)
 
 
-def _uvicorn_config(container: Container) -> uvicorn.Config:
-    return uvicorn.Config(
-        make_app(container),
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        timeout_graceful_shutdown=_LAST_ANSWERS_S,
-    )
+async def _answer_on(listener: socket.socket, container: Container) -> web.AppRunner:
+    """Invocations are answered from now on. Its cleanup() lets those answers out that are on their way."""
+    runner = web.AppRunner(make_app(container), access_log=None, shutdown_timeout=_LAST_ANSWERS_S)
+    await runner.setup()
+    await web.SockSite(runner, listener, backlog=_BACKLOG).start()
+    return runner
 
 
 def _listen(settings: ServeSettings) -> socket.socket:
     """Where SageMaker calls. Raises SettingsError when the port is taken."""
     try:
-        return socket.create_server((settings.host, settings.port), backlog=256)
+        return socket.create_server((settings.host, settings.port), backlog=_BACKLOG)
     except OSError as error:
         raise SettingsError(
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; "

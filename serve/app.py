@@ -2,59 +2,62 @@
 
 from __future__ import annotations
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+import logging
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from serve.answers import Answer
 from serve.container import Container
 from serve.invocation import INFERENCE_ID, Invocation, answer_invocation
 from webui_async.contract.errors import BodyTooLarge, PipelineError
 
+logger = logging.getLogger(__name__)
+
 #: Direct invocations carry their pictures in the body; jobs of ours have uploads for that.
 MAX_BODY_BYTES = 100_000_000
 
 
-def make_app(container: Container) -> Starlette:
+def make_app(container: Container) -> web.Application:
     """GET /ping and POST /invocations, each answered with a Content-Length: async endpoints refuse chunks."""
 
-    async def ping(request: Request) -> Response:
+    async def ping(request: web.Request) -> web.Response:
         is_well = container.supervisor.is_well and not container.scheduler.is_closed
         body = f'{{"engine": "{container.supervisor.health.value}"}}'
-        return Response(body, 200 if is_well else 503, media_type="application/json")
+        return _respond(Answer(200 if is_well else 503, body.encode()))
 
-    async def invocations(request: Request) -> Response:
+    async def invocations(request: web.Request) -> web.Response:
         body = await _read_body(request)
         return _respond(await answer_invocation(Invocation.of(request.headers, body), container))
 
-    return Starlette(
-        routes=[Route("/ping", ping), Route("/invocations", invocations, methods=["POST"])],
-        exception_handlers={PipelineError: _answer_problem, Exception: _answer_crash},
-    )
+    app = web.Application(middlewares=[_answer_errors], client_max_size=MAX_BODY_BYTES)
+    app.add_routes([web.get("/ping", ping), web.post("/invocations", invocations)])
+    return app
 
 
-async def _read_body(request: Request) -> bytes:
+@web.middleware
+async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except PipelineError as error:
+        return _respond(Answer.of_problem(error, request.headers.get(INFERENCE_ID)))
+    except web.HTTPException:
+        raise  # no such route, or not with this method
+    except Exception as error:
+        logger.exception("an invocation failed on an error of the container's own")
+        unforeseen = PipelineError(f"the container failed on {type(error).__name__}; its log has the trace")
+        return _respond(Answer.of_problem(unforeseen, request.headers.get(INFERENCE_ID)))
+
+
+async def _read_body(request: web.Request) -> bytes:
     """The body. Raises BodyTooLarge before it is all in memory."""
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise BodyTooLarge(f"the body has more than {MAX_BODY_BYTES} bytes; send its pictures as uploads")
-    return b"".join(chunks)
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise BodyTooLarge(
+            f"the body has more than {MAX_BODY_BYTES} bytes; send its pictures as uploads"
+        ) from error
 
 
-def _respond(answer: Answer) -> Response:
-    return Response(answer.body, answer.status_code, media_type=answer.content_type)
-
-
-async def _answer_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, PipelineError)
-    return _respond(Answer.of_problem(error, request.headers.get(INFERENCE_ID)))
-
-
-async def _answer_crash(request: Request, error: Exception) -> Response:
-    """The trace is logged by whoever called us; the caller gets the error's kind."""
-    unforeseen = PipelineError(f"the container failed on {type(error).__name__}; its log has the trace")
-    return _respond(Answer.of_problem(unforeseen, request.headers.get(INFERENCE_ID)))
+def _respond(answer: Answer) -> web.Response:
+    return web.Response(body=answer.body, status=answer.status_code, content_type=answer.content_type)

@@ -16,5 +16,6 @@ async def collect(engine: Engine) -> dict[str, Any]:
     answers = await asyncio.gather(*(engine.list(route) for route in routes))
     catalog = {route: without_paths(answer) for route, answer in zip(routes, answers, strict=True)}
     # The ControlNet extension answers under its own root, and only where it is installed.
-    controlnet = await engine.list("/controlnet/model_list") or {}
-    return catalog | {"options": visible_options(options), CONTROLNET_ROUTE: controlnet.get("model_list", [])}
+    controlnet = await engine.list("/controlnet/model_list")
+    models = controlnet.get("model_list", []) if isinstance(controlnet, dict) else []
+    return catalog | {"options": visible_options(options), CONTROLNET_ROUTE: models}

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import boto3
 from botocore.config import Config
 
 from serve.model_tree import ModelTree
-from serve.on_demand import OnDemand
+from serve.on_demand import FETCHES, OnDemand
+from serve.publishing import Publisher
 from serve.scheduler import Scheduler
 from serve.supervisor import Supervisor
 from serve.turns import Turns
-from webui_async.contract import keys
 from webui_async.contract.fields import Limits
 from webui_async.contract.settings import ServeSettings
 from webui_async.store import Store
 
-#: As many connections as there are threads to use them: K jobs with a heartbeat each, and their pictures.
+#: K jobs with a heartbeat each, and their pictures. Fetches have threads of their own.
 MAX_THREADS = 32
-_S3_CONFIG = Config(
-    retries={"mode": "standard", "max_attempts": 3},
-    connect_timeout=5,
-    read_timeout=60,
-    max_pool_connections=MAX_THREADS,
-)
 
 
 def _new_run() -> str:
@@ -65,15 +57,20 @@ class Container:
 def make_container(settings: ServeSettings) -> Container:
     """The real one, with the credentials that boto3 finds by itself."""
     # SageMaker names the region in AWS_REGION, where boto3 does not look.
-    s3 = boto3.client("s3", region_name=os.environ.get("AWS_REGION"), config=_S3_CONFIG)
+    s3 = boto3.client("s3", region_name=os.environ.get("AWS_REGION"), config=_s3_config(settings))
     store = Store(s3, settings.bucket)
     tree = ModelTree(settings)
     on_demand = OnDemand(store, tree, settings)
-
-    async def publish(catalog: Mapping[str, Any]) -> None:
-        held = on_demand.extended(catalog)
-        await asyncio.to_thread(store.put_json, keys.catalog(settings.endpoint), held)
-
-    supervisor = Supervisor(settings, os.environ, on_demand, publish)
+    publisher = Publisher(store, settings.endpoint, on_demand, tree)
+    supervisor = Supervisor(settings, os.environ, on_demand, publisher.publish)
     turns = Turns(lambda: supervisor.loaded_checkpoint, settings.affinity_max_run, settings.watch_s)
     return Container(settings, store, supervisor, Scheduler(settings.max_jobs), turns, tree, on_demand)
+
+
+def _s3_config(settings: ServeSettings) -> Config:
+    return Config(
+        retries={"mode": "standard", "max_attempts": 3},
+        connect_timeout=5,
+        read_timeout=60,
+        max_pool_connections=MAX_THREADS + FETCHES * settings.fetch_parts,
+    )

@@ -8,6 +8,7 @@ write through it.
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ def engine_uid(settings: ServeSettings) -> int | None:
 class DataDir:
     """Folders, files and links for the engine, named by their place below the root.
 
-    Every method raises EngineBroken when the disk does not let it.
+    Every method raises OSError when the disk does not let it; see `laying_out`.
     """
 
     def __init__(self, settings: ServeSettings):
@@ -36,29 +37,31 @@ class DataDir:
 
     def make_folder(self, name: str = "") -> None:
         """The folder is there and ours, and every one between it and the root."""
-        with self._laying_out():
-            self._make_folders(name)
+        folder = self.root
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        self._make(folder)
+        for part in Path(name).parts:
+            folder /= part
+            self._make(folder)
 
     def write(self, name: str, data: bytes, engine_owns: bool = False) -> None:
         """A file of the engine's to read, or to change as well, in place of whatever is there."""
-        with self._laying_out():
-            part = self._free_part(name)
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                if engine_owns and self.uid is not None:
-                    os.fchown(descriptor, self.uid, self.uid)
-            os.replace(part, self.root / name)
+        part = self._free_part(name)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            if engine_owns and self.uid is not None:
+                os.fchown(descriptor, self.uid, self.uid)
+        self._put(part, name)
 
     def link(self, name: str, target: Path) -> None:
         """A symbolic link in place of whatever is there; one that is right is left alone."""
         path = self.root / name
-        with self._laying_out():
-            if path.is_symlink() and os.readlink(path) == str(target):
-                return
-            part = self._free_part(name)
-            part.symlink_to(target)
-            os.replace(part, path)
+        if path.is_symlink() and os.readlink(path) == str(target):
+            return
+        part = self._free_part(name)
+        part.symlink_to(target)
+        self._put(part, name)
 
     def entries(self, name: str) -> list[str]:
         """Every file and link below a folder, links to folders too, as `a/b`. Links are not entered."""
@@ -70,12 +73,16 @@ class DataDir:
         return (self.root / name).is_symlink()
 
     def remove(self, name: str) -> None:
-        """There is no such file or link any more."""
-        with self._laying_out():
-            (self.root / name).unlink(missing_ok=True)
+        """There is nothing of that name any more."""
+        path = self.root / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
     @contextmanager
-    def _laying_out(self) -> Iterator[None]:
+    def laying_out(self) -> Iterator[None]:
+        """What the disk does not let us do in this block is an EngineBroken: no engine starts without it."""
         try:
             yield
         except OSError as error:
@@ -85,19 +92,17 @@ class DataDir:
             ) from error
 
     def _free_part(self, name: str) -> Path:
-        """Where the new `name` is made, beside its place."""
-        self._make_folders(str(Path(name).parent))
-        part = self.root / (name + _PART)
-        part.unlink(missing_ok=True)
-        return part
+        """Where the new `name` is made, beside its place. The engine may have put anything there."""
+        self.make_folder(str(Path(name).parent))
+        self.remove(name + _PART)
+        return self.root / (name + _PART)
 
-    def _make_folders(self, name: str) -> None:
-        folder = self.root
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        self._make(folder)
-        for part in Path(name).parts:
-            folder /= part
-            self._make(folder)
+    def _put(self, part: Path, name: str) -> None:
+        """The new one takes its place at once, unless the engine has made a folder there."""
+        path = self.root / name
+        if path.is_dir() and not path.is_symlink():
+            self.remove(name)
+        os.replace(part, path)
 
     def _make(self, folder: Path) -> None:
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):

@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 
 from serve.container import Container
 from serve.effective import is_other_checkpoint, pictures_asked
-from serve.engine import ConnectionLost, Engine, EngineProgress, Reply
+from serve.engine import Engine, EngineProgress, Reply
+from serve.engine_http import ConnectionLost, HttpAnswer
 from serve.readiness import LOSS_S, WARM_UP
 from serve.supervisor import Running
 from serve.tasks import background, first_of
@@ -103,12 +104,13 @@ async def _draw_once(order: Order, watch: Watch, container: Container) -> Drawn:
     with container.supervisor.drawing():
         async with background(_ask(running.engine, order)) as drawing:
             try:
-                reply = await first_of(
+                answer = await first_of(
                     drawing,
                     _until_unwanted(watch, container.settings),
                     _until_exit(running.process),
                     _until_hung(running.engine, watch, container.settings),
                 )
+                reply = await _read_whole(running.engine, order.payload, answer)
             except (JobCanceled, Settled):
                 await _interrupt(running, drawing)
                 raise
@@ -123,16 +125,17 @@ async def _draw_once(order: Order, watch: Watch, container: Container) -> Drawn:
                 if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                     await _distrust(running.engine, order, container)
                 raise
-        await _check_whole(running.engine, order.payload, reply)
     if is_other_checkpoint(order.payload, reply.info, running.catalog):
-        container.supervisor.recycle(f"it drew with {running.engine.loaded!r}, which nobody had asked for")
+        container.supervisor.recycle(
+            running.engine, f"it drew with {running.engine.loaded!r}, which nobody had asked for"
+        )
     container.supervisor.recycle_if_worn()
     return Drawn(order, reply, running.catalog, started_at, container.now())
 
 
-async def _ask(engine: Engine, order: Order) -> Reply:
+async def _ask(engine: Engine, order: Order) -> HttpAnswer:
     await engine.use_format(order.image_format)
-    return await engine.draw(order.payload.kind, order.payload.body)
+    return await engine.post(order.payload.kind, order.payload.body)
 
 
 async def _distrust(engine: Engine, order: Order, container: Container) -> None:
@@ -143,14 +146,14 @@ async def _distrust(engine: Engine, order: Order, container: Container) -> None:
     drawing that cannot be at fault: then this one may not have been at fault either.
     """
     if order.checkpoint not in (None, engine.loaded):
-        container.supervisor.recycle(f"it could not draw with the checkpoint {order.checkpoint!r}")
+        container.supervisor.recycle(engine, f"it could not draw with the checkpoint {order.checkpoint!r}")
         return
     patience_s = container.settings.stall_timeout_s
     try:
         async with asyncio.timeout(patience_s):
             await engine.draw(Kind.TXT2IMG, WARM_UP | {"prompt": container.new_run()})
     except (PipelineError, TimeoutError) as error:
-        container.supervisor.recycle("it fails whatever it is given")
+        container.supervisor.recycle(engine, "it fails whatever it is given")
         reason = str(error) or f"no answer within {patience_s:g} s"
         raise EnginePoisoned(f"the engine fails whatever it is given, now with: {reason}") from error
 
@@ -177,7 +180,7 @@ async def _until_hung(engine: Engine, watch: Watch, settings: ServeSettings) -> 
         await asyncio.sleep(settings.progress_s)
         try:
             progress = await engine.progress()
-        except EngineReplyError:
+        except (EngineReplyError, EngineRefused):
             continue  # a webui that loads a checkpoint may be silent for a while
         watch.advanced(progress)
         if last is None or progress.place != last.place:
@@ -196,7 +199,7 @@ def _death(process: WebuiProcess, code: int) -> EngineDied:
     )
 
 
-async def _interrupt(running: Running, drawing: asyncio.Task[Reply]) -> None:
+async def _interrupt(running: Running, drawing: asyncio.Task[HttpAnswer]) -> None:
     """The engine is idle afterwards, by force if need be. What it drew is half a picture: nobody reads it."""
     clock = asyncio.get_running_loop().time
     ends = clock() + INTERRUPT_PATIENCE_S
@@ -209,17 +212,26 @@ async def _interrupt(running: Running, drawing: asyncio.Task[Reply]) -> None:
         await running.process.kill()
 
 
-async def _check_whole(engine: Engine, payload: Payload, reply: Reply) -> None:
-    """Raises EngineReplyError when the drawing was interrupted, by whomever: the reply does not tell."""
+async def _read_whole(engine: Engine, payload: Payload, answer: HttpAnswer) -> Reply:
+    """Raises EngineReplyError when the drawing was interrupted, by whomever: the answer does not tell."""
     if payload.kind.is_extras:
-        return
-    asked = pictures_asked(payload.body)
-    made = len(reply.document.get("images") or ())
+        return await engine.read(payload.kind, payload.body, answer)
+    async with (
+        background(_was_interrupted(engine)) as asking,  # first: no thread need wait for an answer to come
+        background(engine.read(payload.kind, payload.body, answer)) as reading,
+    ):
+        reply = await reading
+        made, asked = len(reply.pictures), pictures_asked(payload.body)
+        if await asking or made < asked:
+            raise EngineReplyError(
+                f"the drawing was interrupted on the engine: it made {made} of {asked} pictures"
+            )
+    return reply
+
+
+async def _was_interrupted(engine: Engine) -> bool:
+    """Whether the last drawing was, as far as an engine can tell that may have ended after its answer."""
     try:
-        was_interrupted = (await engine.progress()).is_interrupted
-    except EngineReplyError:
-        was_interrupted = False  # an engine that ended after its reply; the count below still holds
-    if was_interrupted or made < asked:
-        raise EngineReplyError(
-            f"the drawing was interrupted on the engine: it made {made} of {asked} pictures"
-        )
+        return (await engine.progress()).is_interrupted
+    except (EngineReplyError, EngineRefused):
+        return False

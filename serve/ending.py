@@ -9,7 +9,8 @@ from serve.answers import Answer
 from serve.container import Container
 from serve.drawing import Drawn
 from serve.effective import differences
-from serve.pictures import Picture, read_pictures
+from serve.pictures import Picture
+from serve.tasks import background
 from webui_async.contract import keys
 from webui_async.contract.errors import PipelineError
 from webui_async.contract.images import CONTENT_TYPES
@@ -20,17 +21,15 @@ logger = logging.getLogger(__name__)
 
 
 async def leave_pictures(job: Job, run: str, drawn: Drawn, container: Container) -> Answer:
-    """The job succeeded. The answer is the stock webui's own, unless another ending stands.
-
-    Raises EngineReplyError when the reply holds no pictures.
-    """
-    pictures, warnings = await asyncio.to_thread(_read, drawn)
-    images = await asyncio.gather(
-        *(
-            asyncio.to_thread(_put_picture, container.store, job.id, run, number, picture)
-            for number, picture in enumerate(pictures)
+    """The job succeeded. The answer is the stock webui's own, unless another ending stands."""
+    async with background(asyncio.to_thread(_warnings, drawn)) as comparing:
+        images = await asyncio.gather(
+            *(
+                asyncio.to_thread(_put_picture, container.store, job.id, run, number, picture)
+                for number, picture in enumerate(drawn.reply.pictures)
+            )
         )
-    )
+        warnings = await comparing
     if job.stock_route:
         await asyncio.to_thread(
             container.store.put_bytes, keys.reply(job.id), drawn.reply.body, "application/json"
@@ -67,13 +66,12 @@ async def _leave(result: Result, answer: Answer, container: Container) -> Answer
     return Answer.of_result(standing or result)
 
 
-def _read(drawn: Drawn) -> tuple[list[Picture], list[str]]:
-    """The pictures, and what is not as it was asked for."""
-    payload, reply = drawn.order.payload, drawn.reply
-    pictures = read_pictures(payload.kind, reply.document, reply.info)
-    return pictures, [
-        *differences(payload, reply.info, pictures, drawn.catalog),
-        *_formats(drawn, pictures),
+def _warnings(drawn: Drawn) -> list[str]:
+    """What is not as it was asked for."""
+    reply = drawn.reply
+    return [
+        *differences(drawn.order.payload, reply.info, reply.pictures, drawn.catalog),
+        *_formats(drawn, reply.pictures),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The engine's /sdapi/v1. What httpx and the engine say wrong becomes ours here."""
+"""The engine's /sdapi/v1. What the engine says wrong becomes ours here."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
-from serve.pictures import read_info
+from serve.engine_http import EngineHttp, HttpAnswer
+from serve.pictures import Picture, read_info, read_pictures
 from webui_async.contract.errors import EngineRefused, EngineReplyError
 from webui_async.contract.payload import Kind
 
@@ -19,21 +18,13 @@ CALL_TIMEOUT_S = 10.0
 MAX_MESSAGE_CHARS = 500
 
 
-class ConnectionLost(EngineReplyError):
-    """The connection to the engine broke: it has died, or is about to."""
-
-
-class EngineSilent(EngineReplyError):
-    """The engine did not answer in time."""
-
-
 @dataclass(frozen=True)
 class Reply:
     """The engine's answer to one drawing."""
 
     body: bytes  #: as it came
-    document: dict[str, Any]
     info: dict[str, Any]  #: what was drawn and with what, as the engine says
+    pictures: list[Picture]  #: in the order of `read_pictures`
 
 
 @dataclass(frozen=True)
@@ -55,16 +46,23 @@ class EngineProgress:
 class Engine:
     """A client of one engine. Every method raises EngineRefused or EngineReplyError."""
 
-    def __init__(self, client: httpx.AsyncClient):
-        self._client = client
+    def __init__(self, http: EngineHttp):
+        self._http = http
         self._samples_format = "png"
         self.loaded: str | None = None  #: the checkpoint it drew with last
         self.switches = 0  #: how often that was another one than before
 
     async def draw(self, kind: Kind, body: Mapping[str, Any]) -> Reply:
-        """The answer to one drawing, however long it takes: who calls decides what is too long."""
-        answer = await self._call("POST", kind.value, body, timeout_s=None)
-        reply = await asyncio.to_thread(_read_reply, answer, body)
+        """The reply to one drawing, however long it takes: who calls decides what is too long."""
+        return await self.read(kind, body, await self.post(kind, body))
+
+    async def post(self, kind: Kind, body: Mapping[str, Any]) -> HttpAnswer:
+        """The first half of `draw`: the engine is idle afterwards, and its answer is not looked at yet."""
+        return await self._call("POST", kind.value, body, timeout_s=None)
+
+    async def read(self, kind: Kind, body: Mapping[str, Any], answer: HttpAnswer) -> Reply:
+        """The second half: the pictures in the answer that `body` got."""
+        reply = await asyncio.to_thread(_read_reply, kind, body, answer)
         self._note_checkpoint(reply.info.get("sd_model_name"))
         return reply
 
@@ -107,7 +105,7 @@ class Engine:
     async def list(self, path: str) -> Any:
         """The JSON at `path`; None when the engine has no such route."""
         answer = await self._call("GET", path)
-        return None if answer.status_code == 404 else _read_json(answer)
+        return None if answer.status == 404 else _read_json(answer)
 
     async def refresh(self, route: str) -> None:
         """The engine has read a folder again. The webui answers some of these only between two drawings."""
@@ -130,48 +128,32 @@ class Engine:
         path: str,
         body: Mapping[str, Any] | None = None,
         timeout_s: float | None = CALL_TIMEOUT_S,
-    ) -> httpx.Response:
+    ) -> HttpAnswer:
         url = path if path.startswith("/") else f"/sdapi/v1/{path}"
-        timeout = httpx.Timeout(timeout_s, connect=CALL_TIMEOUT_S)
-        try:
-            return await self._client.request(method, url, json=body, timeout=timeout)
-        except httpx.TimeoutException as error:
-            raise EngineSilent(f"the engine did not answer {method} {url}: {type(error).__name__}") from error
-        except httpx.HTTPError as error:
-            raise ConnectionLost(
-                f"the connection to the engine broke at {method} {url}: {type(error).__name__}"
-            ) from error
+        return await self._http.request(method, url, body, timeout_s)
 
 
-def open_client(port: int) -> httpx.AsyncClient:
-    """HTTP to the engine on this machine, past any proxy. gzip would only undo base64, at a cost."""
-    return httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{port}", trust_env=False, headers={"Accept-Encoding": "identity"}
-    )
-
-
-def _read_reply(answer: httpx.Response, body: Mapping[str, Any]) -> Reply:
+def _read_reply(kind: Kind, body: Mapping[str, Any], answer: HttpAnswer) -> Reply:
     document = _read_json(answer, secrets=_prompts(body))
     if not isinstance(document, dict):
         raise EngineReplyError("the engine answered a drawing with no JSON object")
-    return Reply(answer.content, document, read_info(document))
+    info = read_info(document)
+    return Reply(answer.body, info, read_pictures(kind, document, info))
 
 
-def _read_json(answer: httpx.Response, secrets: tuple[str, ...] = ()) -> Any:
+def _read_json(answer: HttpAnswer, secrets: tuple[str, ...] = ()) -> Any:
     """The answer's JSON. Raises EngineRefused for an error of the API, EngineReplyError for no API."""
-    place = f"{answer.request.method} {answer.request.url.path}"
     try:
-        document = json.loads(answer.content)
+        document = json.loads(answer.body)
     except (ValueError, RecursionError) as error:
-        kind = answer.headers.get("content-type", "no content type")
         raise EngineReplyError(
-            f"the engine answered {place} with {answer.status_code} and {len(answer.content)} bytes "
-            f"of {kind[:80]} that are not JSON"
+            f"the engine answered {answer.place} with {answer.status} and {len(answer.body)} bytes "
+            f"of {answer.content_type[:80]} that are not JSON"
         ) from error
-    if answer.status_code >= 400:
+    if answer.status >= 400:
         complaint = _clip(_complaint(document), secrets)
         raise EngineRefused(
-            f"the engine answered {place} with {answer.status_code}: {complaint}", answer.status_code
+            f"the engine answered {answer.place} with {answer.status}: {complaint}", answer.status
         )
     return document
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from serve.tasks import Check, background, first_of, keep_checking
 from webui_async.contract.errors import ModelTooLarge
 from webui_async.model_files.on_demand import ModelObject
 
@@ -55,8 +56,10 @@ class FetchedFiles:
         return [slot.model for slot in self._slots.values()]
 
     @contextlib.asynccontextmanager
-    async def pinned(self, models: Sequence[ModelObject]) -> AsyncIterator[None]:
-        """Every one of the files is there in this block.
+    async def pinned(
+        self, models: Sequence[ModelObject], check: Check, check_s: float
+    ) -> AsyncIterator[None]:
+        """Every one of the files is there in this block. `check` may end the wait for them.
 
         Waits for room as long as others need what is there. All of a job's files get their room at once, so
         that no two jobs wait for each other; first come is first served, so that a large file gets its turn.
@@ -64,13 +67,17 @@ class FetchedFiles:
         """
         slots: list[Slot] = []
         try:
-            async with self._line:
-                await self._pin_all(models, slots)
-            await _all_fetched(slots)
+            async with background(self._bring_all(models, slots)) as bringing:
+                await first_of(bringing, keep_checking(check, check_s))
             yield
         finally:
             for slot in slots:
                 self._unpin(slot)
+
+    async def _bring_all(self, models: Sequence[ModelObject], slots: list[Slot]) -> None:
+        async with self._line:
+            await self._pin_all(models, slots)
+        await _all_fetched(slots)
 
     async def _pin_all(self, models: Sequence[ModelObject], slots: list[Slot]) -> None:
         """Appends the slot of every model, pinned."""

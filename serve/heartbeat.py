@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import math
 from collections.abc import AsyncIterator
 
 from serve.container import Container
@@ -20,6 +21,7 @@ from webui_async.contract.times import to_iso
 
 logger = logging.getLogger(__name__)
 
+#: The first heartbeat of a job comes so long after its acceptance.
 _SETTLE_S = 0.05
 
 
@@ -29,6 +31,8 @@ class JobWatch(Watch):
     def __init__(self, hand: Hand, job: Job, container: Container):
         self._hand, self._job, self._container = hand, job, container
         self._news = asyncio.Event()
+        self._clock = asyncio.get_running_loop().time
+        self._checked_at = -math.inf
         self._progress = Progress(hand.attempt, container.new_run(), container.instance, container.now())
 
     @property
@@ -55,6 +59,7 @@ class JobWatch(Watch):
 
     async def check_before_drawing(self) -> None:
         """Raises Settled, JobCanceled or JobExpired when there is nothing to draw."""
+        self._checked_at = self._clock()
         files = await self._files()
         if files.last_attempt > self._hand.attempt and not files.has(keys.result(self._job.id)):
             raise Settled(Status.QUEUED.value, files.last_attempt)
@@ -67,7 +72,12 @@ class JobWatch(Watch):
             raise JobExpired(to_iso(self._job.expires_at))
 
     async def check_in_line(self) -> None:
-        """The same for the next in line, who stays there when the bucket cannot be reached."""
+        """The same for the next in line, who stays there when the bucket cannot be reached.
+
+        An idle engine is free as soon as a job has come in: then what was asked a moment ago holds.
+        """
+        if self._clock() - self._checked_at < self._container.settings.watch_s:
+            return
         try:
             await self.check_before_drawing()
         except StoreError as error:
@@ -85,13 +95,13 @@ class JobWatch(Watch):
 
     @contextlib.asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:
-        """progress.json is written at once, when a drawing starts, and every heartbeat_s in this block."""
+        """progress.json is written soon, when a drawing starts, and every heartbeat_s in this block."""
         async with background(self._beat()):
             yield
 
     async def _beat(self) -> None:
         while True:
-            # An idle engine draws at once: acceptance and start are one write then, and not on the drawing's way.
+            # An idle engine draws at once: acceptance and start are one write then, out of the drawing's way.
             await asyncio.sleep(min(_SETTLE_S, self._container.settings.heartbeat_s))
             self._news.clear()
             self._change(at=self._container.now(), attempt=self._hand.attempt)
@@ -101,8 +111,10 @@ class JobWatch(Watch):
                 )
             except StoreError as error:
                 logger.warning("no heartbeat of job %s: %s", self._job.id, error)
+            # Not wait_for: Python 3.11's forgets a cancel that comes just when its future is done.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), self._container.settings.heartbeat_s)
+                async with asyncio.timeout(self._container.settings.heartbeat_s):
+                    await self._news.wait()
 
     def _change(self, **fields: object) -> None:
         self._progress = dataclasses.replace(self._progress, **fields)  # type: ignore[arg-type]

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from serve.answers import Answer
 from serve.container import Container
 from serve.drawing import Watch, draw
-from serve.pictures import read_pictures
 from serve.preflight import ordered, read_format, refuse_uploads
 from serve.release import release
 from serve.run_job import run_job
@@ -95,11 +94,8 @@ async def _draw_direct(drawing: DirectDrawing, container: Container) -> Answer:
     refuse_uploads(drawing.payload)
     watch = Watch()
     async with (
-        ordered(drawing.payload, drawing.image_format, container) as order,
+        ordered(drawing.payload, drawing.image_format, watch.check, container) as order,
         container.turns.turn(order.checkpoint, watch.check),
     ):
         drawn = await draw(order, watch, container)
-    reply = drawn.reply
-    # An answer without a picture is no success.
-    await asyncio.to_thread(read_pictures, order.payload.kind, reply.document, reply.info)
-    return Answer(200, reply.body)
+    return Answer(200, drawn.reply.body)

@@ -47,11 +47,12 @@ def prepare_data_dir(settings: ServeSettings) -> None:
     Fresh options, because the webui saves what callers set. Raises EngineBroken.
     """
     data_dir, options = DataDir(settings), Path(settings.webui_dir) / OPTIONS
-    data_dir.make_folder()
-    if options.is_file():
-        data_dir.write(OPTIONS, options.read_bytes(), engine_owns=True)
-    if (STOCK_WEBUI / EXTENSIONS).is_dir():
-        data_dir.link(EXTENSIONS, STOCK_WEBUI / EXTENSIONS)
+    with data_dir.laying_out():
+        data_dir.make_folder()
+        if options.is_file():
+            data_dir.write(OPTIONS, options.read_bytes(), engine_owns=True)
+        if (STOCK_WEBUI / EXTENSIONS).is_dir():
+            data_dir.link(EXTENSIONS, STOCK_WEBUI / EXTENSIONS)
 
 
 def _flags(settings: ServeSettings) -> Iterator[str]:

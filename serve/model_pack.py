@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
-from webui_async.contract.errors import BadModelPack, ModelFileError
+from webui_async.contract import manifest
+from webui_async.contract.errors import BadManifest, BadModelPack, ModelFileError
+from webui_async.contract.manifest import Manifest, ManifestFile
 from webui_async.model_files.folders import CHECKPOINTS
 from webui_async.model_files.pack import Pack, read_pack
 
@@ -34,6 +37,25 @@ def open_pack(root: Path, engine_uid: int | None) -> Pack:
     if not pack.checkpoints:
         raise BadModelPack(f"the model pack {root} {_lack_of(pack)}")
     return pack
+
+
+def read_manifest(root: Path) -> Mapping[str, ManifestFile]:
+    """What the pack's manifest says of its files, by their places in the pack; empty without a good one."""
+    try:
+        pack = Manifest.from_bytes((root / manifest.NAME).read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, BadManifest) as error:
+        logger.warning("model pack, its hashes are not known: %s", error)
+        return {}
+    return {file.path: file for file in pack.files if _size_of(root / file.path) == file.size_bytes}
+
+
+def _size_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def _refuse_unreadable(pack: Pack) -> None:

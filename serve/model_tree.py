@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from serve.data_dir import DataDir
-from serve.model_pack import open_pack
+from serve.model_pack import open_pack, read_manifest
+from webui_async.contract.catalog import Facts
 from webui_async.contract.errors import FamilyMismatch
 from webui_async.contract.fields import Names
+from webui_async.contract.manifest import ManifestFile
 from webui_async.contract.settings import ServeSettings
 from webui_async.model_files.families import Family, Recognised
 from webui_async.model_files.folders import CHECKPOINTS, CONTROLNETS, FOLDERS, LORAS
@@ -34,6 +36,7 @@ class _Seen:
     path: Path  #: where it lies
     names: frozenset[str] = frozenset()  #: all that the webui knows weights by
     family: Family | None = None
+    facts: Facts | None = None
 
     @classmethod
     def of(
@@ -62,8 +65,9 @@ class ModelTree:
         EngineBroken when the links cannot be made.
         """
         pack = open_pack(self._pack_root, self._data_dir.uid)
-        with self._lock:
-            self._packed = {(file.folder, file.name): _seen(file) for file in pack.files}
+        noted = read_manifest(self._pack_root)
+        with self._lock, self._data_dir.laying_out():
+            self._packed = {(file.folder, file.name): _seen(file, noted) for file in pack.files}
             files = self._fetched | self._packed
             for folder in FOLDERS:
                 self._data_dir.make_folder(_place(folder))
@@ -78,17 +82,21 @@ class ModelTree:
         """The engine sees the fetched file in `folder`, under its own name, until `remove`.
 
         A file of the pack's that has this name stays in its place.
-        Raises ModelFileError when it is not whole or not for that folder.
+        Raises ModelFileError when it is not whole or not for that folder, OSError when it cannot be linked.
         """
         header, recognised = check_weights(path, folder)
         key = (folder, path.name)
         with self._lock:
             if key not in self._packed:
-                self._fetched[key] = _Seen.of(folder, path.name, path, header.metadata, recognised)
-                self._data_dir.link(_place(folder, path.name), self._fetched[key].path)
+                seen = _Seen.of(folder, path.name, path, header.metadata, recognised)
+                self._data_dir.link(_place(folder, path.name), seen.path)
+                self._fetched[key] = replace(seen, facts=Facts(seen.family, on_demand=True))
 
     def remove(self, folder: str, name: str) -> None:
-        """The engine does not see the fetched file any more; the file itself is left alone."""
+        """The engine does not see the fetched file any more; the file itself is left alone.
+
+        Raises OSError when its link stays; it is gone with the next start at the latest.
+        """
         with self._lock:
             if self._fetched.pop((folder, name), None) is not None:
                 self._data_dir.remove(_place(folder, name))
@@ -98,11 +106,20 @@ class ModelTree:
 
         name: with or without its ending, its sub-folder or its hash: `ink`, `ink.safetensors [0a1b2c3d4e]`.
         """
+        file = self._find(folder, name)
+        return file.family if file else None
+
+    def facts_of(self, folder: str, name: str) -> Facts | None:
+        """What is known of a file, by any name that the webui has for it; None when it is none of these."""
+        file = self._find(folder, name)
+        return file.facts if file else None
+
+    def _find(self, folder: str, name: str) -> _Seen | None:
         names = {name, name.partition(" [")[0]}
         with self._lock:
             files = self._fetched | self._packed
         meant = (file for (place, _), file in files.items() if place == folder and file.names & names)
-        return next((file.family for file in meant), None)
+        return next(meant, None)
 
     def _write_yaml(self, file: PackFile) -> None:
         """The yaml beside a checkpoint as it was checked, with the place of its text encoder's folder.
@@ -147,10 +164,13 @@ def _place(folder: str, name: str = "") -> str:
     return str(Path(folder if folder == _EMBEDDINGS else f"models/{folder}", name))
 
 
-def _seen(file: PackFile) -> _Seen:
+def _seen(file: PackFile, noted: Mapping[str, ManifestFile]) -> _Seen:
     if file.recognised is None:
         return _Seen(file.path.absolute())
-    return _Seen.of(file.folder, file.name, file.path, file.metadata, file.recognised)
+    seen = _Seen.of(file.folder, file.name, file.path, file.metadata, file.recognised)
+    told = noted.get(f"{file.folder}/{file.name}")
+    facts = Facts(seen.family, told.hash, told.sha256) if told else Facts(seen.family)
+    return replace(seen, facts=facts)
 
 
 def _names_of(folder: str, name: str, metadata: Mapping[str, str]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from serve.container import Container
 from serve.drawing import Order
 from serve.model_tree import check_families
 from serve.on_demand import PROMPTS
+from serve.tasks import Check
 from webui_async.contract import keys
 from webui_async.contract.catalog import check_names, default_checkpoint, find_checkpoint, told_name
 from webui_async.contract.errors import InvalidPayload, StoreError, UnknownUpload
@@ -47,9 +48,12 @@ def refuse_uploads(payload: Payload) -> None:
 
 
 @contextlib.asynccontextmanager
-async def ordered(payload: Payload, image_format: str, container: Container) -> AsyncIterator[Order]:
+async def ordered(
+    payload: Payload, image_format: str, check: Check, container: Container
+) -> AsyncIterator[Order]:
     """The drawing to ask for. Every model that it names is on this machine in this block.
 
+    check: asked every watch_s, while models are fetched, whether the drawing is still wanted.
     Raises UnknownName, FamilyMismatch, the errors of a fetch, EngineBroken and BadModelPack.
     """
     running = await container.supervisor.ready()
@@ -57,7 +61,7 @@ async def ordered(payload: Payload, image_format: str, container: Container) -> 
     missing = await container.on_demand.find(payload.names, running.catalog, prompts)
     catalog = container.on_demand.extended(running.catalog)
     check_names(payload.names, catalog, payload.kind.value)
-    async with container.on_demand.holding(missing):
+    async with container.on_demand.holding(missing, check, container.settings.watch_s):
         checkpoint = checkpoint_of(payload, catalog)
         check_families(payload.names, checkpoint, container.tree.family_of)
         yield Order(payload, image_format, checkpoint)

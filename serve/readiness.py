@@ -7,7 +7,8 @@ import logging
 from typing import Any, NoReturn
 
 from serve import catalog
-from serve.engine import ConnectionLost, Engine
+from serve.engine import Engine
+from serve.engine_http import ConnectionLost
 from serve.tasks import background, first_of
 from serve.webui_process import WebuiProcess, describe_exit
 from webui_async.contract.errors import EngineBroken, PipelineError

@@ -38,6 +38,8 @@ async def release_all(container: Container) -> None:
             await asyncio.gather(*(_end_or_release(hand, container) for hand in container.scheduler.hands))
     except TimeoutError:
         logger.error("%d jobs could not be released in time", len(container.scheduler.hands))
+        for hand in container.scheduler.hands:
+            hand.task.cancel()
     await container.supervisor.interrupt()
 
 

@@ -12,8 +12,10 @@ from serve.drawing import Drawn, Settled, draw
 from serve.heartbeat import JobWatch
 from serve.preflight import fill, ordered, read_format
 from serve.scheduler import Hand
+from serve.tasks import background
 from webui_async.contract.errors import EngineBroken, PipelineError, StoreError
 from webui_async.contract.job import Job
+from webui_async.contract.payload import Payload
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +38,11 @@ async def run_job(hand: Hand, job: Job, container: Container) -> Answer:
 async def _run(hand: Hand, job: Job, container: Container) -> Answer:
     watch = JobWatch(hand, job, container)
     try:
-        await watch.check_before_drawing()
-        async with watch.beating():
-            drawn = await _draw(hand, job, watch, container)
-            return await ending.leave_pictures(job, watch.run, drawn, container)
+        async with background(asyncio.to_thread(fill, job, container.store, container.limits)) as filling:
+            await watch.check_before_drawing()
+            async with watch.beating():
+                drawn = await _draw(hand, job, filling, watch, container)
+                return await ending.leave_pictures(job, watch.run, drawn, container)
     except (Settled, EngineBroken, StoreError):
         raise
     except PipelineError as error:
@@ -50,11 +53,12 @@ async def _run(hand: Hand, job: Job, container: Container) -> Answer:
         return await ending.leave_error(job, unforeseen, watch.drawing_since, container)
 
 
-async def _draw(hand: Hand, job: Job, watch: JobWatch, container: Container) -> Drawn:
+async def _draw(
+    hand: Hand, job: Job, filling: asyncio.Task[Payload], watch: JobWatch, container: Container
+) -> Drawn:
     """What can be done before the engine is free is done while others draw: uploads, fetches, checks."""
-    payload = await asyncio.to_thread(fill, job, container.store, container.limits)
     async with (
-        ordered(payload, read_format(job.output), container) as order,
+        ordered(await filling, read_format(job.output), watch.check_in_line, container) as order,
         container.turns.turn(order.checkpoint, watch.check_in_line),
     ):
         watch.check_time()

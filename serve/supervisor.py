@@ -7,16 +7,17 @@ import contextlib
 import dataclasses
 import enum
 import logging
-import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from serve import catalog, webui_process
-from serve.engine import ConnectionLost, Engine, open_client
+from serve.engine import Engine
+from serve.engine_http import ConnectionLost, open_http
 from serve.readiness import LOSS_S, prove
 from serve.tasks import background
+from serve.wear import wear_of
 from serve.webui_process import WebuiProcess
 from webui_async.contract.errors import BadModelPack, EngineBroken, PipelineError, StoreError
 from webui_async.contract.settings import ServeSettings
@@ -25,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 #: How long a stopping container waits for the engine to take notice.
 INTERRUPT_S = 1.0
-_SHARE_OF_MEMORY = 0.8
 
 
 class Health(enum.StrEnum):
@@ -140,29 +140,24 @@ class Supervisor:
                 if not await running.process.ends_within(LOSS_S):
                     raise
 
-    def recycle(self, reason: str) -> None:
-        """The engine is ended, and another one started. The caller holds the turn: nothing is being drawn."""
-        logger.warning("the engine is started anew: %s", reason)
-        self._recycling.set()
+    def recycle(self, engine: Engine, reason: str) -> None:
+        """This engine is ended, and another one started. The caller holds the turn: nothing is drawn."""
+        if self._running is not None and self._running.engine is engine:
+            logger.warning("the engine is started anew: %s", reason)
+            self._recycling.set()
 
     def recycle_if_worn(self) -> None:
-        """Called between two drawings: an engine that has grown or switched too much is started anew."""
-        running = self._running
-        if running is None or self._recycling.is_set():
-            return
-        limit = self._settings.engine_max_rss_bytes or _machine_bytes() * _SHARE_OF_MEMORY
-        used = running.process.rss_bytes
-        most = self._settings.engine_max_switches
-        if used > limit:
-            self.recycle(f"it holds {used:,} bytes of memory; it may hold {limit:,.0f}")
-        elif most and running.engine.switches >= most:
-            self.recycle(f"it has switched checkpoints {most} times")
+        """Called between two drawings."""
+        if (running := self._running) is not None:
+            if why := wear_of(running.process, running.engine, self._settings):
+                self.recycle(running.engine, why)
 
     async def interrupt(self) -> None:
         """Whatever is drawn now ends soon, if the engine still listens."""
         if self._running is not None and self._running.process.is_alive:
             with contextlib.suppress(PipelineError, TimeoutError):
-                await asyncio.wait_for(self._running.engine.interrupt(), INTERRUPT_S)
+                async with asyncio.timeout(INTERRUPT_S):
+                    await self._running.engine.interrupt()
 
     async def keep(self) -> None:
         """Have an engine until canceled, or until it is broken for good."""
@@ -178,6 +173,12 @@ class Supervisor:
             except BadModelPack as error:
                 logger.error("%s", error)
                 return await self._give_up(error)
+            except Exception as error:  # an edge: whatever else goes wrong must not end the container
+                failed_starts += 1
+                logger.exception(
+                    "start %d of the engine failed on an error of the container's own", failed_starts
+                )
+                reason = f"the container failed on {type(error).__name__}; its log has the trace"
         await self._give_up(
             EngineBroken(f"{failed_starts} starts of the engine failed in a row, the last one so: {reason}")
         )
@@ -196,8 +197,8 @@ class Supervisor:
             raise EngineBroken(f"the model folders cannot be made: {error}; is the disk full?") from error
         process = webui_process.start(self._settings, self._environment)
         try:
-            async with open_client(self._settings.engine_port) as client:
-                engine = Engine(client)
+            async with open_http(self._settings.engine_port) as http:
+                engine = Engine(http)
                 held = await prove(process, engine, self._settings.startup_timeout_s)
                 running = Running(process, engine, held, version)
                 await self._publish_safely(running.catalog)
@@ -244,7 +245,3 @@ class Supervisor:
         async with self._changed:
             self._running = running
             self._changed.notify_all()
-
-
-def _machine_bytes() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NoReturn, TypeVar
 
 _Value = TypeVar("_Value")
+
+
+#: Asks whether something is still wanted, and raises when it is not.
+Check = Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -19,6 +23,13 @@ async def background(work: Coroutine[Any, Any, _Value]) -> AsyncIterator[asyncio
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def keep_checking(check: Check, every_s: float) -> NoReturn:
+    """A guard for `first_of`: raises what `check` raises."""
+    while True:
+        await asyncio.sleep(every_s)
+        await check()
 
 
 async def first_of(main: asyncio.Future[_Value], *guards: Coroutine[Any, Any, NoReturn]) -> _Value:

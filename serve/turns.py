@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import math
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from serve.affinity import Waiting, next_of, pass_over
-from serve.tasks import first_of
+from serve.tasks import Check, first_of
 
 
 @dataclass(eq=False)
@@ -18,6 +19,7 @@ class _Place(Waiting):
 
     granted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     is_next: asyncio.Event = field(default_factory=asyncio.Event)
+    checked_at: float = -math.inf  #: by the loop's clock: when its last check had nothing to say
 
 
 class Turns:
@@ -30,7 +32,7 @@ class Turns:
         self._drawing: _Place | None = None
 
     @contextlib.asynccontextmanager
-    async def turn(self, checkpoint: str | None, check: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    async def turn(self, checkpoint: str | None, check: Check) -> AsyncIterator[None]:
         """The engine is the caller's alone in this block.
 
         `check` is called while the caller is next in line, so that nothing is left to ask once the engine is
@@ -41,16 +43,17 @@ class Turns:
         self._advance()
         try:
             await first_of(place.granted, self._keep_checking(place, check))
-            if not place.is_next.is_set():  # it was never in line, and nobody waits for the engine now
-                await check()
+            if asyncio.get_running_loop().time() - place.checked_at > 2 * self._check_s:
+                await check()  # it has not been next in line for long enough
             yield
         finally:
             self._leave(place)
 
-    async def _keep_checking(self, place: _Place, check: Callable[[], Awaitable[None]]) -> NoReturn:
+    async def _keep_checking(self, place: _Place, check: Check) -> NoReturn:
         while True:
             await place.is_next.wait()
             await check()
+            place.checked_at = asyncio.get_running_loop().time()
             await asyncio.sleep(self._check_s)
 
     def _leave(self, place: _Place) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -15,34 +15,25 @@ from webui_async.contract.errors import CatalogMissing, UnknownRoute
 
 #: What the webui answers where it has nothing to list.
 _EMPTY: Mapping[str, Any] = {"embeddings": {"loaded": {}, "skipped": {}}, "options": {}, "scripts": {}}
+#: What GET /models calls the lists of weight files.
+_SHOWN: Mapping[str, str] = {
+    "checkpoints": "sd-models",
+    "loras": "loras",
+    "vaes": "sd-vae",
+    "embeddings": "embeddings",
+    "controlnet": catalog.CONTROLNET_ROUTE,
+}
 
 
 def get_models(world: Wiring, call: Call) -> Response[str]:
-    """GET /models: every weight file that a payload may name."""
+    """GET /models: every weight file that a payload may name, in the model pack or on demand."""
     held = _catalog(world, call)
-    checkpoints = held.get("sd-models") or ()
-    document = {
-        "checkpoints": [
-            {
-                "name": entry.get("model_name"),
-                "title": entry.get("title"),
-                "hash": entry.get("hash"),
-                "sha256": entry.get("sha256"),
-            }
-            for entry in checkpoints
-        ],
-        "default_checkpoint": catalog.default_checkpoint(held),
-        "loras": [
-            {"name": entry.get("name"), "alias": entry.get("alias")} for entry in held.get("loras") or ()
-        ],
-        "vaes": [{"name": entry.get("model_name")} for entry in held.get("sd-vae") or ()],
-        "controlnet": [_controlnet(name) for name in held.get(catalog.CONTROLNET_ROUTE) or ()],
-    }
-    return http.answer(200, document)
+    document = {shown: list(_files(held, route)) for shown, route in _SHOWN.items()}
+    return http.answer(200, document | {"default_checkpoint": catalog.default_checkpoint(held)})
 
 
 def get_stock_list(world: Wiring, call: Call, route: str) -> Response[str]:
-    """GET /sdapi/v1/{route}: the engine's own answer, as it was when it came up."""
+    """GET /sdapi/v1/{route}: the engine's own answer; what can be fetched on demand is listed likewise."""
     if route not in catalog.ROUTES:
         raise UnknownRoute(
             f"no route GET /sdapi/v1/{route[:80]}; these are there: {', '.join(catalog.ROUTES)}"
@@ -62,7 +53,16 @@ def _catalog(world: Wiring, call: Call) -> dict[str, Any]:
     return held
 
 
-def _controlnet(title: str) -> dict[str, str | None]:
-    """`name [hash]` taken apart."""
-    name, bracket, rest = title.partition(" [")
-    return {"name": name, "hash": rest.rstrip("]") if bracket else None}
+def _files(held: Mapping[str, Any], route: str) -> Iterator[dict[str, Any]]:
+    """One list of weight files: what the engine says of each, and what else is known."""
+    for name, entry in catalog.weight_entries(held, route):
+        facts = catalog.facts_of(held, route, name)
+        yield {
+            "name": name,
+            "type": catalog.WEIGHT_LISTS[route],
+            "family": facts.family,
+            "hash": entry.get("hash") or facts.hash,
+            "sha256": entry.get("sha256") or facts.sha256,
+            "on_demand": facts.on_demand,
+            **{field: entry[field] for field in ("title", "alias") if field in entry},
+        }

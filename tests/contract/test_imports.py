@@ -33,6 +33,7 @@ ALLOWED = {
         "webui_async.store",
         "webui_async.retry",
         "webui_async.client",
+        "webui_async.packager",
     },
     "webui_async.cli": {
         "webui_async.contract",

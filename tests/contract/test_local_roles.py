@@ -37,7 +37,7 @@ LISTS = {
     "CompleteRole": {"jobs", "active"},
     "DeliverRole": {"jobs"},
     "ReapRole": {"jobs", "active"},
-    "EndpointRole": {"jobs", "models"},
+    "EndpointRole": {"jobs", "models", "packs"},
 }
 
 

@@ -66,7 +66,7 @@ def test_packager_and_container_list_a_model_alike_but_for_its_hash(
 
 
 def _shape(catalog: Any) -> Any:
-    """The catalog with no more than the fields of its entries: a container knows no hash before it fetches."""
+    """The catalog with the fields of its entries alone: a container knows no hash before it fetches."""
     return {
         "controlnet": catalog[CONTROLNET_ROUTE],
         "embeddings": {name: sorted(entry) for name, entry in catalog["embeddings"]["loaded"].items()},

@@ -101,7 +101,7 @@ def test_a_role_lists_under_prefixes_only(role: str) -> None:
 
     assert all(re.fullmatch(r"[a-z]+/\*", prefix) for prefix in prefixes)
     if role == "EndpointRole":
-        assert prefixes == ["jobs/*", "models/*"]
+        assert prefixes == ["jobs/*", "models/*", "packs/*"]
 
 
 def test_the_container_reads_what_it_draws_with_and_may_not_touch_sagemaker() -> None:

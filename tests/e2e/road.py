@@ -7,6 +7,7 @@ import os
 import secrets
 import shlex
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -28,10 +29,12 @@ from webui_async.contract.payload import Kind
 from webui_async.contract.settings import HandlerSettings, read_settings
 from webui_async.local.control_plane import Credentials
 from webui_async.local.receiver import Received, Receiver
-from webui_async.local.stack import ENDPOINT, Stack
+from webui_async.local.stack import ENDPOINT, ROOT, Stack
 from webui_async.retry import Queue
 
 FAULTY = Path(__file__).resolve().parents[1] / "faulty_webui"
+#: The installed command `webui-async`, for `python -c`.
+COMMAND = "import sys; from webui_async.cli import main; sys.exit(main())"
 STEP_S = 0.05
 PAYLOAD = {"prompt": "a red star", "seed": 1, "steps": 1, "width": 64, "height": 64}
 _T = TypeVar("_T")
@@ -111,6 +114,25 @@ class Road:
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    @property
+    def bucket_uri(self) -> str:
+        return f"s3://{self.stack.store.bucket}"
+
+    def models(self, *words: object) -> list[str]:
+        """The lines that `webui-async models …` prints, run as the administrator; it has to succeed."""
+        plane = self.stack.cloud.plane
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "AWS_ENDPOINT_URL": plane.endpoint_url,
+            "AWS_DEFAULT_REGION": plane.region,
+            **plane.admin.environment(),
+        }
+        command = [sys.executable, "-c", COMMAND, "models", *map(str, words)]
+        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
 
     def queue(self) -> Queue:
         """SageMaker's queue, as the administrator."""

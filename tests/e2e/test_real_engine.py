@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -47,3 +48,18 @@ def test_two_prompts_with_one_seed_differ_by_the_colour_that_they_name(
     assert blue.shape == (256, 256, 3)
     assert (read_picture(blue).background, read_picture(yellow).background) == ("blue", "yellow")
     assert (blue == again).all(), "one seed and one prompt are one picture"
+
+
+def test_a_lora_changes_the_picture_alike_from_the_pack_and_on_demand(
+    real_road: Road, tmp_path: Path
+) -> None:
+    path = tmp_path / "second-blueprint.safetensors"
+    shutil.copy(real_road.stack.options.models / "Lora" / "blueprint.safetensors", path)
+    prompt = "a red circle on a yellow background"
+    plain = draw(real_road, tmp_path, prompt)
+    packed = draw(real_road, tmp_path, f"{prompt} <lora:blueprint:1>")
+    real_road.models("add", path, "--bucket", real_road.bucket_uri)
+    fetched = draw(real_road, tmp_path, f"{prompt} <lora:second-blueprint:1>")
+    assert abs(packed.astype(int) - plain).mean() > 20
+    assert (fetched == packed).all(), "the same weights under another name"
+    assert (draw(real_road, tmp_path, prompt) == plain).all(), "a LoRA has outlived its drawing"

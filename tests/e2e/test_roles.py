@@ -16,6 +16,8 @@ from botocore.exceptions import ClientError
 
 from tests.e2e.road import PAYLOAD, Road, eventually
 from tests.faulty_webui.replies import make_png
+from tests.unit.model_files.weights import SD1_LORA
+from tests.unit.packager.random_trees import write_model
 from webui_async.client import ApiError
 from webui_async.contract import keys
 from webui_async.contract.job import Result, Status
@@ -83,6 +85,7 @@ def live_every_life(road: Road) -> None:
     road.assert_all_ended_once([done.id, lost.id], "succeeded")
     reap_all(road)
     draw_from_upload(road)
+    draw_on_demand(road)
     assert done.id in {job.id for job in road.client.jobs()}
     road.client.delete(done.id)
     with pytest.raises(ApiError, match="deleted"):
@@ -134,3 +137,10 @@ def draw_from_upload(road: Road) -> None:
     picture = road.client.upload(base64.b64decode(make_png(64, 64, 1, "")))
     payload = PAYLOAD | {"init_images": [picture]}
     assert road.wait(road.client.submit("img2img", payload).id).status is Status.SUCCEEDED
+
+
+def draw_on_demand(road: Road) -> None:
+    path = write_model(road.stack.options.work_dir / "ink-wash.safetensors", SD1_LORA)
+    road.models("add", path, "--bucket", road.bucket_uri)
+    payload = PAYLOAD | {"prompt": "a red star <lora:ink-wash:1>"}
+    assert road.wait(road.client.submit("txt2img", payload).id).status is Status.SUCCEEDED

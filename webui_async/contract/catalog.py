@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from webui_async.contract import errors
@@ -18,8 +19,68 @@ ROUTES = (
 )  # fmt: skip
 #: Routes that exist only with an extension or in some engines; absent means an empty answer.
 CONTROLNET_ROUTE = "controlnet-models"
+#: The lists of weight files -> what these are, in a manifest's words.
+WEIGHT_LISTS: Mapping[str, str] = {
+    "sd-models": "checkpoint",
+    "loras": "LoRA",
+    "sd-vae": "VAE",
+    "embeddings": "embedding",
+    CONTROLNET_ROUTE: "ControlNet model",
+}
+#: Where a catalog keeps its Facts: list -> the name there -> Facts. The lists themselves stay the webui's.
+FACTS = "facts"
 _PATHS = ("filename", "path", "config", "model_path", "model_url")
 _SAME_HIRES = ("None", "Use same upscaler")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a weight file beside what the engine says of it."""
+
+    family: str | None = None  #: SD1, SD2, SDXL, SD3, Flux; None when nothing tells
+    hash: str | None = None  #: as the webui shows it, once it has computed it
+    sha256: str | None = None  #: of the whole file
+    on_demand: bool = False  #: not in the model pack: fetched for the job that names it
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Facts:
+        """Fields of a later release are passed over."""
+        return cls(**{name: document[name] for name in cls.__dataclass_fields__ if name in document})
+
+
+def weight_entries(catalog: Mapping[str, Any], route: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """Each file in one of WEIGHT_LISTS: its name, and what the engine says of it."""
+    if route == "embeddings":
+        held = catalog.get(route) or {}
+        return [*(held.get("loaded") or {}).items(), *(held.get("skipped") or {}).items()]
+    entries = catalog.get(route) or ()
+    if route == CONTROLNET_ROUTE:
+        parts = (title.partition(" [") for title in entries)
+        return [(name, {"hash": rest.rstrip("]") or None}) for name, _, rest in parts]
+    field = "name" if route == "loras" else "model_name"
+    return [(str(entry.get(field)), entry) for entry in entries]
+
+
+def weight_names(catalog: Mapping[str, Any], route: str) -> list[str]:
+    """The names alone."""
+    return [name for name, _ in weight_entries(catalog, route)]
+
+
+def facts_of(catalog: Mapping[str, Any], route: str, name: str) -> Facts:
+    """What is known of the file that a list has under `name`."""
+    return Facts.from_json(((catalog.get(FACTS) or {}).get(route) or {}).get(name) or {})
+
+
+def with_facts(catalog: Mapping[str, Any], facts: Mapping[tuple[str, str], Facts | None]) -> dict[str, Any]:
+    """The catalog with these Facts, by list and name, beside those that it has. None takes them away."""
+    known = {route: dict(names) for route, names in (catalog.get(FACTS) or {}).items()}
+    for (route, name), fact in facts.items():
+        known.setdefault(route, {}).pop(name, None)
+        if fact is not None:
+            known[route][name] = dict(vars(fact))
+    known = {route: names for route, names in known.items() if names}
+    rest = {name: value for name, value in catalog.items() if name != FACTS}
+    return rest | ({FACTS: known} if known else {})
 
 
 def without_paths(entries: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from webui_async.contract import fields
+from webui_async.contract.catalog import WEIGHT_LISTS
 from webui_async.contract.errors import all_errors
 from webui_async.contract.fields import Field, Limits
 from webui_async.contract.images import CONTENT_TYPES
@@ -176,13 +177,22 @@ def _upload() -> Schema:
 
 def _models() -> Schema:
     optional = {"type": ["string", "null"]}
-    checkpoint = _object(name=_TEXT, title=_TEXT, hash=optional, sha256=optional)
+    file: dict[str, Schema] = dict(
+        name={"type": "string", "description": "what a payload says"},
+        type={"type": "string", "enum": sorted(WEIGHT_LISTS.values())},
+        family=optional | {"description": "SD1, SD2, SDXL, SD3, Flux; null when nothing tells"},
+        hash=optional | {"description": "as the webui shows it"},
+        sha256=optional | {"description": "of the whole file"},
+        on_demand={"type": "boolean", "description": "not in the model pack: fetched when a job names it"},
+    )
+    files = {"type": "array", "items": _object(**file)}
     return _object(
-        checkpoints={"type": "array", "items": checkpoint},
+        checkpoints={"type": "array", "items": _object(**file, title=_TEXT)},
         default_checkpoint=optional,
-        loras={"type": "array", "items": _object(name=_TEXT, alias=optional)},
-        vaes={"type": "array", "items": _object(name=_TEXT)},
-        controlnet={"type": "array", "items": _object(name=_TEXT, hash=optional)},
+        loras={"type": "array", "items": _object(**file, alias=optional)},
+        vaes=files,
+        embeddings=files,
+        controlnet=files,
     )
 
 

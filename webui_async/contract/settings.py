@@ -55,7 +55,7 @@ class ServeSettings:
     host: str = "0.0.0.0"  #: where /ping and /invocations listen
     port: int = 8080  #: SageMaker's port
     engine_port: int = 7860  #: where the engine listens, loopback only
-    engine_uid: int = 10001  #: the engine's user when serve is root; 0 leaves it root
+    engine_uid: int = 10001  #: the engine's own user when serve is root, nobody else's; 0 leaves it root
     startup_timeout_s: float = 1800.0  #: a checkpoint load from a cold disk takes minutes
     drawing_timeout_s: float = 450.0  #: max_job_s: a longer drawing is hung; × max_jobs at most 3600
     stall_timeout_s: float = 300.0  #: no progress for this long: the engine is hung

@@ -31,6 +31,7 @@ _OBJECT_SUBRESOURCES = {
     ("GET", "acl"): "GetObjectAcl",
     ("PUT", "acl"): "PutObjectAcl",
 }
+_BUCKET_SUBRESOURCES = {("GET", "uploads"): "ListBucketMultipartUploads"}
 _BUCKET_ACTIONS = {"GET": "ListBucket", "HEAD": "ListBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"}
 #: Query parameters of a plain listing; anything else in the query of a bucket is a sub-resource.
 _LISTING = re.compile(
@@ -111,7 +112,9 @@ def _s3_calls(request: HttpRequest, context: dict[str, str]) -> list[Call]:
         return [Call("s3:DeleteObject", f"{arn}/{_from_xml(name)}", context) for name in deleted]
     subresources = [name for name in items if not _LISTING.fullmatch(name) and not name.startswith("X-Amz-")]
     if subresources:
-        return [Call(f"s3:{request.method} ?{subresources[0]}", arn, context)]
+        unknown = f"{request.method} ?{subresources[0]}"
+        action = _BUCKET_SUBRESOURCES.get((request.method, subresources[0]), unknown)
+        return [Call(f"s3:{action}", arn, context)]
     context |= {f"s3:{name}": items[name] for name in _LISTING_CONTEXT if name in items}
     return [Call(f"s3:{_BUCKET_ACTIONS.get(request.method, request.method)}", arn, context)]
 

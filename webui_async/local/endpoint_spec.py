@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: SageMaker chooses by itself when the configuration does not say; this is our choice.
 DEFAULT_CONCURRENT = 4
 DEFAULT_STARTUP_S = 480
+#: S3DataType and CompressionType of plain files, and of a tar.gz. Source: SageMaker's API, S3ModelDataSource.
+_FILES, _ARCHIVE = ("S3Prefix", "None"), ("S3Object", "Gzip")
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def read_spec(sagemaker: SageMakerClient, name: str) -> EndpointSpec:
     """The endpoint as the control plane describes it.
 
     DescribeEndpoint of moto lacks AsyncInferenceConfig, so that comes from the endpoint configuration.
-    Raises EndpointFailed for one that is not asynchronous, or whose parts are missing.
+    Raises EndpointFailed for one that is not asynchronous, or whose parts are missing or not to be had.
     """
     try:
         endpoint = sagemaker.describe_endpoint(EndpointName=name)
@@ -73,7 +75,7 @@ def read_spec(sagemaker: SageMakerClient, name: str) -> EndpointSpec:
         variant=variant["VariantName"],
         role_arn=model["ExecutionRoleArn"],
         environment=container.get("Environment", {}),
-        model_data=_model_data(container),
+        model_data=_model_data(name, container),
         output_uri=output["S3OutputPath"].rstrip("/"),
         failure_uri=output.get("S3FailurePath", "").rstrip("/") or None,
         success_topic=topics.get("SuccessTopic"),
@@ -85,12 +87,20 @@ def read_spec(sagemaker: SageMakerClient, name: str) -> EndpointSpec:
     )
 
 
-def _model_data(container: Mapping[str, Any]) -> ModelData | None:
+def _model_data(name: str, container: Mapping[str, Any]) -> ModelData | None:
+    """Raises EndpointFailed for a source that SageMaker would not take."""
     if url := container.get("ModelDataUrl"):
         return ModelData(*split_uri(url), is_archive=True)
-    if source := container.get("ModelDataSource", {}).get("S3DataSource"):
-        return ModelData(*split_uri(source["S3Uri"]), is_archive=source["CompressionType"] == "Gzip")
-    return None
+    source = container.get("ModelDataSource", {}).get("S3DataSource")
+    if not source:
+        return None
+    uri, kind = source["S3Uri"], (source.get("S3DataType"), source.get("CompressionType"))
+    if (kind, uri.endswith("/")) not in ((_FILES, True), (_ARCHIVE, False)):
+        raise EndpointFailed(
+            f"endpoint {name!r} has its model data at {uri} as {' and '.join(map(str, kind))}; it must be "
+            f"{' and '.join(_FILES)} with a slash at the end, or {' and '.join(_ARCHIVE)} without"
+        )
+    return ModelData(*split_uri(uri), is_archive=kind == _ARCHIVE)
 
 
 def split_uri(uri: str) -> tuple[str, str]:

@@ -19,6 +19,8 @@ from webui_async.local.errors import PackUnreadable
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+_NAME_BYTES = 255
+
 
 @dataclass(frozen=True)
 class ModelData:
@@ -59,12 +61,25 @@ def _objects(s3: S3Client, data: ModelData) -> list[tuple[str, str]]:
     objects = [(item["Key"], item["ETag"]) for page in pages for item in page.get("Contents", ())]
     if not objects:
         raise PackUnreadable(f"there is nothing under {data.uri}: push the pack first")
-    for key, _ in objects:
-        if key.endswith("/"):
-            raise PackUnreadable(
-                f"s3://{data.bucket}/{key} is a folder object, which SageMaker refuses: delete it"
-            )
+    _check_names(data, [key for key, _ in objects])
     return objects
+
+
+def _check_names(data: ModelData, keys: list[str]) -> None:
+    """Raises PackUnreadable for what cannot be a file. Source: SageMaker's API, S3ModelDataSource, S3Uri."""
+    names = {key.removeprefix(data.key) for key in keys}
+    folders = {name[:at] for name in names for at, letter in enumerate(name) if letter == "/"}
+    for name in sorted(names):
+        uri = f"{data.uri}{name}"
+        if not name or name.endswith("/"):
+            raise PackUnreadable(f"{uri} is a folder object, which SageMaker refuses: delete it")
+        if name in folders:
+            raise PackUnreadable(f"{uri} is a file and a folder, which SageMaker refuses: delete one of them")
+        parts = name.split("/")
+        if any(part in ("", ".", "..") or "\0" in part or len(part.encode()) > _NAME_BYTES for part in parts):
+            raise PackUnreadable(
+                f"{uri} has a name that no file can have, which SageMaker refuses: delete it"
+            )
 
 
 def _make(s3: S3Client, data: ModelData, objects: Iterable[tuple[str, str]], folder: Path) -> None:
@@ -93,8 +108,6 @@ def _unpack(s3: S3Client, data: ModelData, folder: Path) -> None:
 def _copy(s3: S3Client, data: ModelData, keys: Iterable[str], folder: Path) -> None:
     for key in keys:
         target = folder / key.removeprefix(data.key)
-        if not target.resolve().is_relative_to(folder.resolve()):
-            raise PackUnreadable(f"s3://{data.bucket}/{key} lies outside of its pack: delete it")
         target.parent.mkdir(parents=True, exist_ok=True)
         s3.download_file(data.bucket, key, str(target))
 

@@ -14,16 +14,20 @@ from typing import Any
 import boto3
 
 from webui_async.client import Client
+from webui_async.contract import manifest
 from webui_async.contract.settings import PREFIX
 from webui_async.contract.signature import owner_secret
 from webui_async.local.cloud import Cloud
 from webui_async.local.control_plane import ACCOUNT
-from webui_async.local.pack import check_tree, push_tree
 from webui_async.local.sagemaker import Hosting
+from webui_async.packager.check import check_tree
+from webui_async.packager.places import PackPlace
+from webui_async.packager.push import push
 from webui_async.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDPOINT = "webui-async"
+PACK = "local"
 IMAGE = f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/webui-async-inference:local"
 #: diffusers_webui, with the stock webui's own flags.
 DIFFUSERS_ENGINE = f"{shlex.quote(sys.executable)} -m diffusers_webui --port {{port}} --data-dir {{data_dir}}"
@@ -35,6 +39,7 @@ class Options:
 
     work_dir: Path  #: logs and the instances' scratch
     models: Path = ROOT / "model_layout"
+    form: str = manifest.PREFIX  #: in which the model pack is pushed
     template: Path = ROOT / "template.yaml"
     port: int = 0  #: of the API; 0 takes a free one
     engine_command: str = DIFFUSERS_ENGINE
@@ -51,7 +56,7 @@ class Stack:
         self.options = options
 
     def __enter__(self) -> Stack:
-        check_tree(self.options.models)
+        check_tree(self.options.models).require_good()
         self.options.work_dir.mkdir(parents=True, exist_ok=True)
         self.cloud = Cloud.start(self.options.work_dir, self.options.port)
         try:
@@ -74,7 +79,7 @@ class Stack:
         self.cloud.deploy(self.options.template, parameters, self.hosting.url)
         self.outputs = self.cloud.deployed.outputs
         self.store = Store(self.cloud.client("s3"), self.outputs["BucketName"])
-        self.create_endpoint(push_tree(self.options.models, self.store))
+        self.create_endpoint(self.push(self.options.models))
 
     def stop(self) -> None:
         """End everything; instances first, so that they can give back what they hold."""
@@ -112,8 +117,15 @@ class Stack:
         answer = secrets.get_secret_value(SecretId=self.outputs["CallbackSecretArn"])
         return owner_secret(json.loads(answer["SecretString"])["current"], self.cloud.api_key.id)
 
+    def push(self, models: Path) -> str:
+        """The s3:// uri of the model pack that holds the tree now."""
+        return push(models, PackPlace(self.store.bucket, PACK), self.store.s3, form=self.options.form).uri
+
     def create_endpoint(self, pack_uri: str) -> None:
-        """The model, its configuration and the endpoint, as one makes them on AWS. Hosting does the rest."""
+        """The model, its configuration and the endpoint, as one makes them on AWS. Hosting does the rest.
+
+        pack_uri: what `webui-async models push` says last.
+        """
         sagemaker = self.cloud.client("sagemaker")
         sagemaker.create_model(
             ModelName=ENDPOINT,
@@ -121,7 +133,7 @@ class Stack:
             PrimaryContainer={
                 "Image": IMAGE,
                 "Environment": self._container_environment(),
-                "ModelDataUrl": pack_uri,
+                **_model_data(pack_uri),
             },
         )
         sagemaker.create_endpoint_config(EndpointConfigName=ENDPOINT, **self._endpoint_config())
@@ -161,3 +173,11 @@ class Stack:
                 },
             },
         }
+
+
+def _model_data(pack_uri: str) -> dict[str, Any]:
+    """Where SageMaker finds the pack: plain files, or one archive."""
+    if not pack_uri.endswith("/"):
+        return {"ModelDataUrl": pack_uri}
+    source = {"S3Uri": pack_uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
+    return {"ModelDataSource": {"S3DataSource": source}}

@@ -8,11 +8,12 @@ controlnet_model_guess.py, kohya-ss/sd-scripts' networks/, diffusers' loaders.
 from __future__ import annotations
 
 import enum
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from webui_async.model_files.headers import ITEM_BYTES, Header, Tensor
+from webui_async.model_files.headers import Header, Tensor
 
 
 class ModelType(enum.StrEnum):
@@ -103,7 +104,7 @@ def recognise(header: Header) -> Recognised:
 
 def _type_of(tensors: Mapping[str, Tensor]) -> ModelType | None:
     for model_type, starts, ends in _SIGNS:
-        if any(name.startswith(starts) or name.endswith(ends) for name in tensors):
+        if any(name.startswith(starts) or (ends and name.endswith(ends)) for name in tensors):
             return model_type
     shapes = [tensor.shape for tensor in tensors.values()]
     is_vectors = len(shapes) == 1 and len(shapes[0]) == 2 and shapes[0][1] in _TEXT_WIDTHS
@@ -188,10 +189,13 @@ def _family_in(metadata: Mapping[str, str]) -> Family | None:
 
 
 def _precision_of(tensors: Mapping[str, Tensor]) -> str:
+    known = {tensor.dtype for tensor in tensors.values()} & _FLOATS.keys()
+    if len(known) == 1:
+        return _FLOATS[known.pop()]
     sizes: Counter[str] = Counter()
     for tensor in tensors.values():
         if tensor.dtype in _FLOATS:
-            sizes[_FLOATS[tensor.dtype]] += tensor.size_bytes // ITEM_BYTES[tensor.dtype]
+            sizes[_FLOATS[tensor.dtype]] += math.prod(tensor.shape)
     if not sizes:
         return ""
     name, most = sizes.most_common(1)[0]

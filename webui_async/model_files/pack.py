@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,8 @@ class PackFile:
     folder: str  #: one of FOLDERS
     name: str  #: below the folder, with its sub-folders
     path: Path
-    header: Header | None = None  #: of weights
     recognised: Recognised | None = None  #: of weights
+    metadata: Mapping[str, str] = field(default_factory=dict)  #: what a trainer noted in weights
     yaml: dict[str, Any] | None = None  #: the checked document beside a checkpoint
 
 
@@ -132,24 +132,37 @@ def _read_file(root: Path, folder: str, name: str, path: Path) -> PackFile | Non
     header, found = check_weights(path, folder)
     beside = path.with_suffix(YAML)
     if folder != CHECKPOINTS or not is_checkpoint(name) or not os.path.lexists(beside):
-        return PackFile(folder, name, path, header, found)
-    _check_place(root, beside)
+        return PackFile(folder, name, path, found, header.metadata)
     try:
-        return PackFile(folder, name, path, header, found, check_yaml(beside))
+        _check_place(root, beside)
+        return PackFile(folder, name, path, found, header.metadata, check_yaml(beside))
     except ModelFileError as error:
         raise ModelFileError(path.name, f"has a {beside.name} beside it that {error.reason}") from error
 
 
 def _has_checkpoint(folder: str, path: Path) -> bool:
-    return folder == CHECKPOINTS and path.with_suffix(WEIGHTS).exists()
+    return folder == CHECKPOINTS and os.path.exists(path.with_suffix(WEIGHTS))
 
 
 def _check_place(root: Path, path: Path) -> None:
     """Raises ModelFileError for what is no file of the pack's own."""
     if not path.name.isprintable():
         raise ModelFileError(path.name, "has signs in its name that cannot be shown: rename it")
-    if not path.resolve().is_relative_to(root.resolve()):
+    try:
+        is_inside = path.resolve().is_relative_to(root.resolve())
+    except RuntimeError as error:  # what pathlib raises for links in a circle
+        raise ModelFileError(
+            path.name, "is a link that leads back to itself: put the file itself there"
+        ) from error
+    if not is_inside:
         raise ModelFileError(path.name, "is a link out of the pack: put the file itself there")
-    mode = path.stat().st_mode if path.exists() else 0
-    if not stat.S_ISREG(mode):
+    if not _is_regular(path):
         raise ModelFileError(path.name, "is no regular file")
+
+
+def _is_regular(path: Path) -> bool:
+    """False also for a link that leads nowhere, or cannot be followed at all."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False

@@ -48,7 +48,7 @@ def test_an_engine_that_dies_twice_fails_the_job_and_draws_the_next(start: Start
     container = start("dies_while_drawing.py", "--times 2").wait_ready()
     job, next_job = container.accept(new_job()), container.accept(new_job())
     call = container.invoke(job)
-    wait_for(lambda: container.store.progress(job.id))  # it is in hand, so it is the first
+    wait_for(container.drawings)  # its drawing has begun, so it is the first
     next_call = container.invoke(next_job)
     answer = call.answer()
     assert answer.status_code == 200 and answer.json()["status"] == "failed"
@@ -126,7 +126,7 @@ def test_an_engine_poisoned_by_a_bad_file_is_started_anew_before_the_next_job(st
     container = start("poisoned_after_a_bad_file.py", checkpoints=("ink", "torn")).wait_ready()
     bad, good = container.accept(job_with("torn")), container.accept(job_with("ink", "a new prompt"))
     bad_call = container.invoke(bad)
-    wait_for(lambda: container.store.progress(bad.id))  # it is in hand, so it is the first
+    wait_for(container.drawings)  # its drawing has begun, so it is the first
     good_call = container.invoke(good)
     error = bad_call.answer().json()["error"]
     assert error["code"] == "engine_refused" and "SafetensorError" in error["message"]
@@ -193,6 +193,16 @@ def test_ping_says_no_until_a_slow_engine_draws(start: Start) -> None:
     wait_for(lambda: container.ping() == 503)
     container.wait_ready()
     assert time.monotonic() - began > 1
+
+
+def test_an_engine_whose_port_opens_before_its_checkpoint_is_loaded_is_not_asked_to_draw(
+    start: Start,
+) -> None:
+    container = start("loads_late.py", "--start-delay 1.5")
+    wait_for(lambda: container.ping() == 503)
+    container.wait_ready()
+    assert "failed" not in container.log and "start 1" not in container.log
+    assert container.draw(new_job()).json()["images"] and len(set(engines(container))) == 1
 
 
 def test_an_engine_that_dies_at_start_breaks_the_container_and_ends_no_job(start: Start) -> None:

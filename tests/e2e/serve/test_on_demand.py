@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import os
 import secrets
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from tests.e2e.serve.harness import PAYLOAD, Container, new_job, open_store, wait_for
 from tests.unit.model_files.weights import SD1, SD1_LORA, SDXL_LORA, Shapes, write_weights
 from webui_async.contract import keys
+from webui_async.contract.catalog import facts_of
 from webui_async.contract.job import Job, Result, Status
 
 Start = Callable[..., Container]
@@ -108,10 +110,10 @@ def test_the_catalog_lists_what_can_be_fetched_before_it_is(start: Start, models
     pickle = models.put_bytes(b"\x80\x02", ending=".ckpt")
     container = start().wait_ready()
     catalog = container.store.get_json(keys.catalog("ink")) or {}
-    loras = {entry["name"]: entry for entry in catalog["loras"]}
-    checkpoints = {entry["model_name"]: entry for entry in catalog["sd-models"]}
-    assert loras[lora]["on_demand"] and checkpoints[checkpoint]["on_demand"]
-    assert "on_demand" not in checkpoints["fixed"] and pickle not in str(catalog)
+    assert listed(container, "loras", lora) and listed(container, "sd-models", checkpoint)
+    assert facts_of(catalog, "loras", lora).on_demand
+    assert facts_of(catalog, "sd-models", checkpoint).on_demand
+    assert not facts_of(catalog, "sd-models", "fixed").on_demand and pickle not in str(catalog)
     assert fetches(container, lora) == 0
 
 
@@ -211,10 +213,10 @@ def test_what_an_earlier_run_has_fetched_is_removed(start: Start, open_place: Pa
     assert not half.exists()
 
 
-@contextmanager
-def small_disk(place: Path) -> Iterator[None]:
+@contextlib.contextmanager
+def small_disk(place: Path, options: str = "size=64k") -> Iterator[None]:
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], check=True)
     try:
         yield
     finally:
@@ -233,4 +235,24 @@ def test_a_disk_that_is_full_while_fetching_ends_its_job_with_the_cause_and_noth
         assert container.ping() == 200
         assert not list((open_place / "fetched").rglob(f"{lora}*"))
         assert drawn(container, new_job()).status is Status.SUCCEEDED
+        assert container.stop() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_an_engines_folder_that_is_full_ends_the_job_that_fetches_with_the_cause_and_nothing_else(
+    start: Start, models: Models, open_place: Path
+) -> None:
+    lora = models.put()
+    with small_disk(open_place / "data", "size=1m,nr_inodes=100"):
+        container = start().wait_ready()
+        with contextlib.suppress(OSError):
+            for number in itertools.count():
+                (container.data_dir / f"filler{number}").touch()
+        error = drawn(container, job_with(lora)).error or {}
+        assert error["code"] == "disk_full" and "WEBUI_ASYNC_DATA_DIR" in error["message"]
+        assert not list((open_place / "fetched").rglob(f"{lora}*"))
+        assert container.ping() == 200 and drawn(container, new_job()).status is Status.SUCCEEDED
+        for filler in container.data_dir.glob("filler*"):
+            filler.unlink()
+        assert drawn(container, job_with(lora)).status is Status.SUCCEEDED
         assert container.stop() == 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import time
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -150,6 +153,30 @@ def test_a_job_that_expires_while_it_is_held_is_not_drawn(container: Container) 
     assert container.invoke(held).answer().json()["status"] == "expired"
     assert result_of(container, held).status is Status.EXPIRED and drawn(container, held) == 0
     call.answer()
+
+
+def invoke_and_hang_up(container: Container, job: Job, until: Callable[[], object]) -> None:
+    """The client is gone before its answer, as soon as `until` is something."""
+    body = json.dumps(job.to_json()).encode()
+    head = (
+        f"POST /invocations HTTP/1.1\r\nHost: serve\r\nContent-Length: {len(body)}\r\n"
+        f"X-Amzn-SageMaker-Inference-Id: {job.id}\r\n"
+        "X-Amzn-SageMaker-Custom-Attributes: attempt=1\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", container.port)) as client:
+        client.sendall(head.encode() + body)
+        wait_for(until)
+
+
+def test_a_client_that_hangs_up_costs_no_job_neither_a_drawn_nor_a_waiting_one(container: Container) -> None:
+    first = container.accept(named("client gone while drawn"))
+    held = container.accept(named("client gone while held"))
+    invoke_and_hang_up(container, first, lambda: drawn(container, first))
+    invoke_and_hang_up(container, held, lambda: container.store.progress(held.id))
+    assert drawn(container, held) == 0 and container.store.result(first.id) is None
+    for job in (first, held):
+        wait_for(lambda job=job: container.store.result(job.id))
+        assert result_of(container, job).status is Status.SUCCEEDED and drawn(container, job) == 1
 
 
 def test_the_first_ending_stands(container: Container) -> None:

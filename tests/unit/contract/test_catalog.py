@@ -135,3 +135,49 @@ def test_the_default_checkpoint_is_the_engines_option() -> None:
     assert catalog.default_checkpoint(HELD) == "oil.safetensors"
     for options in ({}, {"sd_model_checkpoint": None}, {"sd_model_checkpoint": ""}):
         assert catalog.default_checkpoint({"options": options}) is None
+
+
+LISTS: dict[str, Any] = {
+    "sd-models": [{"title": "oil.safetensors", "model_name": "oil"}],
+    "loras": [{"name": "boats", "alias": "Boats by Ann"}],
+    "sd-vae": [{"model_name": "soft.safetensors"}],
+    "embeddings": {"loaded": {"calm": {"step": 1}}, "skipped": {"xl-calm": {}}},
+    "controlnet-models": ["canny [abcd1234]", "depth"],
+}
+
+
+@pytest.mark.parametrize(
+    ("route", "names"),
+    [
+        ("sd-models", ["oil"]),
+        ("loras", ["boats"]),
+        ("sd-vae", ["soft.safetensors"]),
+        ("embeddings", ["calm", "xl-calm"]),
+        ("controlnet-models", ["canny", "depth"]),
+    ],
+)
+def test_every_list_of_weight_files_has_names(route: str, names: list[str]) -> None:
+    assert catalog.weight_names(LISTS, route) == names
+    assert catalog.weight_names({}, route) == []
+
+
+def test_the_hash_of_a_controlnet_model_is_taken_out_of_its_title() -> None:
+    assert catalog.weight_entries(LISTS, "controlnet-models") == [
+        ("canny", {"hash": "abcd1234"}),
+        ("depth", {"hash": None}),
+    ]
+
+
+def test_facts_lie_beside_the_lists_until_they_are_taken_away() -> None:
+    facts = catalog.Facts("SD1", "0123456789", "01" * 32, on_demand=True)
+    held = catalog.with_facts(LISTS, {("loras", "boats"): facts, ("sd-models", "oil"): catalog.Facts()})
+    assert {name: value for name, value in held.items() if name != catalog.FACTS} == LISTS
+    assert catalog.facts_of(held, "loras", "boats") == facts
+    assert catalog.facts_of(held, "loras", "oil") == catalog.facts_of(LISTS, "loras", "boats")
+    left = catalog.with_facts(held, {("sd-models", "oil"): None})
+    assert catalog.facts_of(left, "loras", "boats") == facts
+    assert catalog.with_facts(left, {("loras", "boats"): None}) == LISTS
+
+
+def test_facts_of_another_release_are_read_as_far_as_they_are_known() -> None:
+    assert catalog.Facts.from_json({"family": "SD2", "colour": "red"}) == catalog.Facts("SD2")

@@ -19,7 +19,7 @@ from webui_async.contract import keys
 
 #: A 1x1 PNG.
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-CATALOG = {
+CATALOG: dict[str, Any] = {
     "sd-models": [
         {
             "title": "ink.safetensors [0123456789]",
@@ -126,8 +126,8 @@ class Front:
         found = [entry.key for entry in self.stage.store.list("")]
         return [key for key in found if not key.startswith(("catalog/", "uploads/"))]
 
-    def put_catalog(self) -> None:
-        self.stage.store.put_json(keys.catalog(ENDPOINT), CATALOG)
+    def put_catalog(self, catalog: dict[str, Any] = CATALOG) -> None:
+        self.stage.store.put_json(keys.catalog(ENDPOINT), catalog)
 
 
 def _matches(route: str, path: str) -> bool:

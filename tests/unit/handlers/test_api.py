@@ -6,6 +6,7 @@ import base64
 import json
 import urllib.parse
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.unit.handlers.front import CATALOG, PNG, Front
 from tests.unit.handlers.stage import OWNER, Killed, open_stage
 from webui_async.contract import keys
 from webui_async.contract.catalog import ROUTES as STOCK_LISTS
+from webui_async.contract.catalog import Facts, with_facts
 from webui_async.contract.job import Job, JobFiles, Progress, Status
 
 JOB = {"kind": "txt2img", "payload": {"prompt": "a red boat"}}
@@ -401,11 +403,34 @@ def test_a_bad_upload_is_refused_by_name(front: Front, body: dict[str, Any], nam
 def test_models_are_the_catalogs_weight_files(front: Front) -> None:
     front.put_catalog()
     document = front.call("GET", "/models").json
-    assert document["checkpoints"][0]["name"] == "ink"
     assert document["default_checkpoint"] == "ink.safetensors [0123456789]"
-    assert document["loras"] == [{"name": "boats", "alias": "Boats"}]
-    assert document["controlnet"] == [{"name": "canny", "hash": "abcd1234"}]
-    assert document["vaes"] == []
+    known = {"on_demand": False, "family": None}
+    assert document["checkpoints"] == [
+        {
+            "name": "ink",
+            "type": "checkpoint",
+            "title": "ink.safetensors [0123456789]",
+            "hash": "0123456789",
+            "sha256": "01" * 32,
+        }
+        | known
+    ]
+    unhashed = {"hash": None, "sha256": None} | known
+    assert document["loras"] == [{"name": "boats", "type": "LoRA", "alias": "Boats"} | unhashed]
+    controlnet = {"name": "canny", "type": "ControlNet model"} | unhashed | {"hash": "abcd1234"}
+    assert document["controlnet"] == [controlnet]
+    assert document["vaes"] == document["embeddings"] == []
+
+
+def test_models_tell_family_and_hash_and_what_is_on_demand_as_far_as_the_catalog_does(front: Front) -> None:
+    boats = Facts("SDXL", "89abcdef0123", "23" * 32, on_demand=True)
+    held = with_facts(CATALOG, {("loras", "boats"): boats, ("sd-models", "ink"): Facts("SD1", "other")})
+    front.put_catalog(held)
+    document = front.call("GET", "/models").json
+    assert document["loras"] == [{"name": "boats", "type": "LoRA", "alias": "Boats"} | asdict(boats)]
+    (checkpoint,) = document["checkpoints"]
+    assert checkpoint["family"] == "SD1" and checkpoint["hash"] == "0123456789", "the engine knows better"
+    assert front.call("GET", "/sdapi/v1/loras").json == CATALOG["loras"], "the webui's lists stay its own"
 
 
 @pytest.mark.parametrize("route", STOCK_LISTS)

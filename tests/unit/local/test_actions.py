@@ -63,6 +63,11 @@ def test_a_buckets_configuration_is_no_listing():
     assert asked("s3", "GET", "/art", "policy") == [("s3:GET ?policy", "arn:aws:s3:::art")]
 
 
+def test_a_list_of_unfinished_uploads_is_an_action_of_its_own():
+    listing = asked("s3", "GET", "/art", "uploads&prefix=packs%2F")
+    assert listing == [("s3:ListBucketMultipartUploads", "arn:aws:s3:::art")]
+
+
 @pytest.mark.parametrize(
     ("service", "target", "body", "expected"),
     [

@@ -49,6 +49,7 @@ def test_a_container_has_the_environment_that_sagemaker_gives_and_no_more(
         *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
         *("WEBUI_ASYNC_BUCKET", "WEBUI_ASYNC_INSTANCE", "WEBUI_ASYNC_HOST", "WEBUI_ASYNC_PORT"),
         *("WEBUI_ASYNC_ENGINE_PORT", "WEBUI_ASYNC_MODEL_DIR", "WEBUI_ASYNC_DATA_DIR"),
+        "WEBUI_ASYNC_FETCHED_DIR",
     }
     assert environment["WEBUI_ASYNC_INSTANCE"] == "sd-1"
     assert environment["AWS_ACCESS_KEY_ID"] not in ("testing", "admin")
@@ -62,6 +63,48 @@ def test_instances_share_one_read_only_copy_of_the_model_pack(world: Any) -> Non
     assert seen["model_files"] == ["ink.safetensors"]
     (model,) = (world.work_dir / "packs").glob("*/ink.safetensors")
     assert model.stat().st_mode & 0o777 == 0o444
+
+
+def s3_source(uri: str, kind: str, compression: str) -> dict[str, Any]:
+    """A Model's ModelDataSource."""
+    return {"S3DataSource": {"S3Uri": uri, "S3DataType": kind, "CompressionType": compression}}
+
+
+@pytest.mark.parametrize(
+    ("key", "uri", "kind", "compression"),
+    [
+        ("packs/ink/1/ink.safetensors", "s3://art/packs/ink/1/", "S3Prefix", "None"),
+        ("packs/ink/1.tar.gz", "s3://art/packs/ink/1.tar.gz", "S3Object", "Gzip"),
+    ],
+)
+def test_a_model_pack_comes_from_a_source_in_either_form(
+    world: Any, key: str, uri: str, kind: str, compression: str
+) -> None:
+    body = b"weights" if kind == "S3Prefix" else pack(**{"ink.safetensors": "weights"})
+    world.s3.put_object(Bucket="art", Key=key, Body=body)
+    world.host()
+    world.create_endpoint(ModelDataSource=s3_source(uri, kind, compression))
+    assert world.draw({})["model_files"] == ["ink.safetensors"]
+    (model,) = (world.work_dir / "packs").glob("*/ink.safetensors")
+    assert model.read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize(
+    ("uri", "kind", "compression"),
+    [
+        ("s3://art/packs/ink/1", "S3Prefix", "None"),
+        ("s3://art/packs/ink/1/", "S3Prefix", "Gzip"),
+        ("s3://art/packs/ink/1/", "S3Object", "Gzip"),
+        ("s3://art/packs/ink/1.tar.gz", "S3Object", "None"),
+    ],
+)
+def test_a_source_that_sagemaker_would_not_take_is_named(
+    world: Any, uri: str, kind: str, compression: str
+) -> None:
+    world.host()
+    world.create_endpoint(ModelDataSource=s3_source(uri, kind, compression))
+    with pytest.raises(EndpointFailed, match=f"{uri} as {kind} and {compression}"):
+        world.hosting.wait_in_service("sd", 10)
 
 
 def test_a_pack_that_is_not_there_is_named(world: Any) -> None:

@@ -46,10 +46,12 @@ def test_a_tar_is_unpacked(s3: Any, tmp_path: Path) -> None:
 
 
 def test_plain_files_under_a_prefix_keep_their_folders(s3: Any, tmp_path: Path) -> None:
-    put(s3, **{"packs/ink/1/Lora/a.safetensors": b"a", "packs/ink/1/b": b"b", "packs/ink/10/c": b"c"})
+    files = {"Lora/a.safetensors": b"a", "b": b"b", "manifest.json": b"{}"}
+    put(s3, **{PREFIX.key + path: body for path, body in files.items()}, **{"packs/ink/10/c": b"c"})
     folder = fetch(s3, PREFIX, tmp_path)
-    files = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    assert files == {"Lora/a.safetensors": b"a", "b": b"b"}
+    found = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    assert found == files
+    assert not [path for path in folder.rglob("*") if path.is_file() and path.stat().st_mode & 0o222]
 
 
 def test_a_pack_is_fetched_once_and_a_changed_one_anew(s3: Any, tmp_path: Path) -> None:
@@ -70,8 +72,15 @@ def test_a_pack_is_fetched_once_and_a_changed_one_anew(s3: Any, tmp_path: Path) 
         (TAR, {TAR.key: tar_of("../../evil", b"1")}, "cannot unpack"),
         (PREFIX, {}, "there is nothing under s3://art/packs/ink/1/"),
         (PREFIX, {"packs/ink/1/Lora/": b""}, "s3://art/packs/ink/1/Lora/ is a folder object"),
-        (PREFIX, {"packs/ink/1/../../../evil": b"1"}, "lies outside of its pack"),
-        (PREFIX, {"packs/ink/1/a": b"1", "packs/ink/1/a/b": b"1"}, "cannot unpack"),
+        (PREFIX, {"packs/ink/1/": b"", "packs/ink/1/a": b"1"}, "s3://art/packs/ink/1/ is a folder object"),
+        (PREFIX, {"packs/ink/1/../../../evil": b"1"}, "has a name that no file can have"),
+        (PREFIX, {"packs/ink/1/Lora//evil": b"1"}, "has a name that no file can have"),
+        (PREFIX, {f"packs/ink/1/{'evil' * 64}": b"1"}, "has a name that no file can have"),
+        (
+            PREFIX,
+            {"packs/ink/1/a": b"1", "packs/ink/1/a.b": b"1", "packs/ink/1/a/b/c": b"1"},
+            "s3://art/packs/ink/1/a is a file and a folder",
+        ),
     ],
     ids=[
         "no archive",
@@ -80,7 +89,10 @@ def test_a_pack_is_fetched_once_and_a_changed_one_anew(s3: Any, tmp_path: Path) 
         "an archive that climbs out",
         "empty prefix",
         "folder object",
+        "folder object of the pack's own",
         "a key that climbs out",
+        "a folder without a name",
+        "a name that is too long",
         "a name that is a file and a folder",
     ],
 )

@@ -95,7 +95,7 @@ def test_what_is_no_safetensors_file_is_named(tmp_path: Path, content: bytes, wo
         ({"a": entry(0, 8), "b": entry(12, 20)}, 'tensor "b" begins at byte 12 of the weights instead of 8'),
         ({"a": entry(4, 12)}, 'tensor "a" begins at byte 4'),
         ({"a": entry(0, 6)}, 'tensor "a" has 6 bytes instead of 8'),
-        ({"a": entry(8, 0)}, "data_offsets are [8, 0]"),
+        ({"a": entry(8, 0)}, 'tensor "a" begins at byte 8 of the weights instead of 0'),
         ({"a": entry(-8, 0)}, "data_offsets are [-8, 0]"),
         ({"a": entry(0, 8.0)}, "data_offsets are [0, 8.0]"),
         ({"a": entry(0, 8, dtype="F12")}, 'dtype is "F12"'),

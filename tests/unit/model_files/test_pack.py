@@ -154,3 +154,26 @@ def test_a_name_that_cannot_be_shown_is_refused_in_one_line(tmp_path: Path) -> N
     lines = [str(error) for error in read_pack(tmp_path).refused]
     assert len(lines) == 2 and all("rename it" in line and line.isprintable() for line in lines)
     assert names(tmp_path) == set()
+
+
+def test_a_link_that_cannot_be_followed_costs_only_itself(tmp_path: Path) -> None:
+    write_weights(tmp_path / "Stable-diffusion" / "good.safetensors", SD1)
+    folder = tmp_path / "Lora"
+    folder.mkdir()
+    (folder / "own.safetensors").symlink_to("own.safetensors")
+    (folder / "there.safetensors").symlink_to("back.safetensors")
+    (folder / "back.safetensors").symlink_to("there.safetensors")
+    (folder / "far.safetensors").symlink_to("x" * 300)
+    told = faults(tmp_path)
+    for name in ("own", "there", "back"):
+        assert "a link that leads back to itself" in told[f"Lora/{name}.safetensors"]
+    assert told["Lora/far.safetensors"] == "is no regular file"
+    assert names(tmp_path) == {"Stable-diffusion/good.safetensors"}
+
+
+def test_a_folder_in_the_place_of_a_yaml_is_told_by_its_own_name(tmp_path: Path) -> None:
+    write_weights(tmp_path / "Stable-diffusion" / "fixed.safetensors", SD1)
+    (tmp_path / "Stable-diffusion" / "fixed.yaml").mkdir()
+    assert faults(tmp_path) == {
+        "Stable-diffusion/fixed.safetensors": "has a fixed.yaml beside it that is no regular file"
+    }

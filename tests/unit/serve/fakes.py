@@ -1,4 +1,4 @@
-"""A webui on httpx's mock transport, a process that is none, and a container around them."""
+"""A webui without a network, a process that is none, and a container around them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import httpx
 
 from serve.container import Container
 from serve.engine import Engine
+from serve.engine_http import ConnectionLost, EngineSilent, HttpAnswer
 from serve.model_tree import ModelTree
 from serve.on_demand import OnDemand
 from serve.scheduler import Scheduler
@@ -105,6 +106,25 @@ class FakeWebui:
         return {"progress": min(1.0, self.step / 100), "eta_relative": 1.5, "state": state}
 
 
+class FakeHttp:
+    """HTTP to a FakeWebui, whose answers may be errors of httpx's."""
+
+    def __init__(self, webui: FakeWebui):
+        self._webui = webui
+
+    async def request(
+        self, method: str, path: str, body: Mapping[str, Any] | None, timeout_s: float | None
+    ) -> HttpAnswer:
+        try:
+            answer = await self._webui(httpx.Request(method, f"http://engine{path}", json=body))
+        except httpx.TimeoutException as error:
+            raise EngineSilent(type(error).__name__) from error
+        except httpx.HTTPError as error:
+            raise ConnectionLost(f"the connection broke: {type(error).__name__}") from error
+        content_type = answer.headers.get("content-type", "")
+        return HttpAnswer(f"{method} {path}", answer.status_code, content_type, answer.content)
+
+
 class FakeProcess:
     """A process that ends when told to."""
 
@@ -137,8 +157,7 @@ class FakeSupervisor:
     """Has an engine ready, and a new process as soon as one has ended."""
 
     def __init__(self, webui: FakeWebui):
-        client = httpx.AsyncClient(transport=httpx.MockTransport(webui), base_url="http://engine")
-        self.engine, self.process = Engine(client), FakeProcess()
+        self.engine, self.process = Engine(FakeHttp(webui)), FakeProcess()
         self.starts = 1
         self.broken: EngineBroken | None = None
         self.recycled: list[str] = []  #: the reasons
@@ -157,7 +176,7 @@ class FakeSupervisor:
     def loaded_checkpoint(self) -> str | None:
         return self.engine.loaded
 
-    def recycle(self, reason: str) -> None:
+    def recycle(self, engine: Engine, reason: str) -> None:
         self.recycled.append(reason)
         self.process.end(0)
 
@@ -182,7 +201,7 @@ class FakeOnDemand:
         return []
 
     @contextlib.asynccontextmanager
-    async def holding(self, models: object) -> AsyncIterator[None]:
+    async def holding(self, models: object, check: object, check_s: float) -> AsyncIterator[None]:
         yield
 
 

@@ -65,6 +65,13 @@ def test_a_fetched_file_is_the_engines_to_read_and_as_old_as_the_object(bucket: 
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
+def test_readers_give_way_to_the_engine_and_nobody_else_does(bucket: Bucket, path: Path) -> None:
+    before, seen = os.nice(0), set()
+    bucket.on_chunk = lambda at: seen.add(os.nice(0))
+    fetch(bucket, path)
+    assert seen == {min(before + 10, 19)} and os.nice(0) == before
+
+
 def test_an_empty_object_is_an_empty_file(bucket: Bucket, path: Path) -> None:
     bucket.put(KEY, b"")
     assert fetch(bucket, path).size_bytes == 0 and path.read_bytes() == b""

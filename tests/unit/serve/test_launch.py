@@ -101,6 +101,15 @@ def test_options_that_became_a_link_are_not_written_through(tmp_path: Path) -> N
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["config.json"]
 
 
+@pytest.mark.parametrize("name", ["config.json", "config.json.part"])
+def test_a_folder_in_the_place_of_the_options_gives_way(tmp_path: Path, name: str) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "data" / name / "full").mkdir(parents=True)
+    prepare_data_dir(settings(webui_dir=str(tmp_path), data_dir=str(tmp_path / "data")))
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["config.json"]
+    assert (tmp_path / "data" / "config.json").read_text() == "{}"
+
+
 def test_without_options_of_ours_the_engine_keeps_its_own(tmp_path: Path) -> None:
     prepare_data_dir(settings(webui_dir=str(tmp_path), data_dir=str(tmp_path / "data")))
     assert list((tmp_path / "data").iterdir()) == []

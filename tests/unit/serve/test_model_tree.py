@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from pathlib import Path
@@ -16,8 +17,10 @@ from tests.unit.model_files.weights import (
     SDXL_LORA,
     write_weights,
 )
+from webui_async.contract.catalog import Facts
 from webui_async.contract.errors import BadModelPack, EngineBroken, FamilyMismatch, ModelFileError
 from webui_async.contract.fields import Names
+from webui_async.contract.manifest import Manifest, ManifestFile
 from webui_async.contract.settings import ServeSettings
 from webui_async.model_files.families import Family
 
@@ -158,6 +161,28 @@ def test_a_fetched_file_that_is_not_good_is_not_placed(place: Place) -> None:
     with pytest.raises(ModelFileError, match="move it to Stable-diffusion/"):
         place.tree.place("Lora", checkpoint)
     assert place.seen() == {"models/Stable-diffusion/good.safetensors"}
+
+
+def test_a_folder_that_the_engine_made_in_a_links_place_gives_way(place: Place) -> None:
+    name = "models/Stable-diffusion/good.safetensors"
+    for folder in (name, f"{name}.part"):
+        (place.data / folder / "full").mkdir(parents=True)
+    place.tree.build()
+    assert place.seen() == {name} and (place.data / name).is_symlink()
+
+
+def test_a_fetched_file_that_cannot_be_linked_is_not_known_and_no_fault_of_the_engine(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    place.tree.build()
+    ink = write_weights(place.fetched / "ink.safetensors", SD1_LORA)
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    with pytest.raises(OSError, match="No space left on device"):
+        place.tree.place("Lora", ink)
+    assert place.tree.family_of("Lora", "ink") is None
 
 
 def test_a_fetched_file_never_takes_the_place_of_the_packs(place: Place) -> None:
@@ -302,3 +327,50 @@ def test_a_controlnet_model_of_another_family_is_told_with_its_field(two_familie
     names = Names(controlnet_models=[("alwayson_scripts.controlnet.args[0].model", "canny")])
     with pytest.raises(FamilyMismatch, match=r"^alwayson_scripts.*ControlNet model 'canny' is made for SD1"):
         check_families(names, "big", two_families.tree.family_of)
+
+
+def manifest_of(*paths: tuple[Path, str], root: Path) -> bytes:
+    """A manifest that says of each file what the second one of a pair is: its hash."""
+    files = (
+        ManifestFile(path.relative_to(root).as_posix(), path.stat().st_size, "01" * 32, hash=known_by)
+        for path, known_by in sorted(paths)
+    )
+    return Manifest("prefix", tuple(files)).to_bytes()
+
+
+def test_what_the_packs_manifest_says_is_known_of_its_files(place: Place) -> None:
+    lora = write_weights(place.pack / "Lora" / "style" / "ink.safetensors", SDXL_LORA)
+    text = manifest_of((lora, "89abcdef0123"), root=place.pack)
+    (place.pack / "manifest.json").write_bytes(text)
+    place.tree.build()
+    assert place.tree.facts_of("Lora", "ink") == Facts("SDXL", "89abcdef0123", "01" * 32)
+    assert place.tree.facts_of("Stable-diffusion", "good") == Facts("SD1"), "it is not in the manifest"
+    assert place.tree.facts_of("Lora", "other") is None
+    assert not any("manifest" in name for name in place.seen())
+
+
+def test_a_manifest_of_another_file_tells_nothing(place: Place) -> None:
+    checkpoint = place.pack / "Stable-diffusion" / "good.safetensors"
+    text = manifest_of((checkpoint, "0123456789"), root=place.pack)
+    (place.pack / "manifest.json").write_bytes(text)
+    write_weights(checkpoint, SDXL)
+    place.tree.build()
+    assert place.tree.facts_of("Stable-diffusion", "good") == Facts("SDXL")
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"\xff"])
+def test_a_manifest_that_is_none_is_told_and_costs_only_the_hashes(
+    place: Place, caplog: pytest.LogCaptureFixture, text: bytes
+) -> None:
+    (place.pack / "manifest.json").write_bytes(text)
+    place.tree.build()
+    assert place.tree.facts_of("Stable-diffusion", "good") == Facts("SD1")
+    assert "its hashes are not known" in caplog.text
+
+
+def test_a_fetched_file_is_one_on_demand(place: Place) -> None:
+    place.tree.build()
+    place.tree.place("Lora", write_weights(place.fetched / "ink.safetensors", SD1_LORA))
+    assert place.tree.facts_of("Lora", "ink") == Facts("SD1", on_demand=True)
+    place.tree.remove("Lora", "ink.safetensors")
+    assert place.tree.facts_of("Lora", "ink") is None

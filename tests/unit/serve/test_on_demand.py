@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import functools
+import os
+import shutil
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from serve.engine import Engine
 from serve.on_demand import OnDemand
+from serve.tasks import Check
 from tests.unit.serve.bucket import MODIFIED, Bucket
 from tests.unit.serve.fakes import until
-from webui_async.contract.catalog import check_names
-from webui_async.contract.errors import FetchFailed, ModelFileError, ModelTooLarge, StoreError, UnknownName
+from webui_async.contract.catalog import check_names, facts_of
+from webui_async.contract.errors import (
+    DiskFull,
+    FetchFailed,
+    JobCanceled,
+    ModelFileError,
+    ModelTooLarge,
+    StoreError,
+    UnknownName,
+)
 from webui_async.contract.fields import Names
 from webui_async.contract.settings import ServeSettings
 
@@ -38,6 +53,20 @@ def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
     return run
 
 
+async def wanted() -> None:
+    """A check of a job that nobody has canceled."""
+
+
+def hold(
+    on_demand: OnDemand, models: Any, check: Check = wanted
+) -> contextlib.AbstractAsyncContextManager[None]:
+    return on_demand.holding(models, check, 0.005)
+
+
+def refuse_for_want_of_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 class FakeTree:
     """Says what the engine would see."""
 
@@ -58,7 +87,7 @@ class FakeTree:
         del self.seen[folder, name]
 
 
-class FakeEngine:
+class FakeEngine(Engine):
     """Notes what it is told to read again."""
 
     def __init__(self, refusal: Exception | None = None):
@@ -118,7 +147,7 @@ class HoldingJob:
         self.task = asyncio.create_task(self._hold(on_demand, models))
 
     async def _hold(self, on_demand: OnDemand, models: Any) -> None:
-        async with on_demand.holding(models):
+        async with hold(on_demand, models):
             self.is_holding = True
             await self._released.wait()
 
@@ -258,7 +287,7 @@ async def test_a_controlnet_model_that_was_fetched_is_found_by_the_name_that_the
 ) -> None:
     world.put("edges", folder="ControlNet")
     names = Names(controlnet_models=[("f", "edges")])
-    async with world.on_demand.holding(await world.on_demand.find(names, PACKED)):
+    async with hold(world.on_demand, await world.on_demand.find(names, PACKED)):
         pass
     listed = PACKED | {"controlnet-models": ["edges [89abcdef]"]}
     named = Names(controlnet_models=[("f", "edges [89abcdef]")])
@@ -274,13 +303,21 @@ def test_the_catalog_lists_what_can_be_fetched_as_the_webui_would(world: World) 
         world.put("ink", folder=folder)
     world.on_demand.build()
     catalog = world.on_demand.extended(PACKED)
-    mark = {"on_demand": True}
     unread = {"hash": None, "sha256": None}
-    assert catalog["sd-models"][1:] == [{"title": "ink.safetensors", "model_name": "ink"} | unread | mark]
-    assert catalog["loras"][1:] == [{"name": "ink", "alias": "ink", "metadata": {}} | mark]
-    assert catalog["sd-vae"][1:] == [{"model_name": "ink.safetensors"} | mark]
+    assert catalog["sd-models"][1:] == [{"title": "ink.safetensors", "model_name": "ink"} | unread]
+    assert catalog["loras"][1:] == [{"name": "ink", "alias": "ink", "metadata": {}}]
+    assert catalog["sd-vae"][1:] == [{"model_name": "ink.safetensors"}]
     assert catalog["controlnet-models"] == ["canny [abcd1234]", "ink"]
-    assert catalog["embeddings"] == {"loaded": {"calm": {}, "ink": mark}, "skipped": {"xl-calm": {}}}
+    assert set(catalog["embeddings"]["loaded"]) == {"calm", "ink"}
+    assert catalog["embeddings"]["skipped"] == {"xl-calm": {}}
+    for route, name, packed in (
+        ("sd-models", "ink", "oil"),
+        ("loras", "ink", "boats"),
+        ("sd-vae", "ink.safetensors", "soft.safetensors"),
+        ("controlnet-models", "ink", "canny"),
+        ("embeddings", "ink", "calm"),
+    ):
+        assert facts_of(catalog, route, name).on_demand and not facts_of(catalog, route, packed).on_demand
     assert len(PACKED["sd-models"]) == 1, "the engine's own catalog was changed"
 
 
@@ -297,7 +334,7 @@ def test_the_catalog_lists_nothing_twice(world: World) -> None:
 def test_a_checkpoint_that_was_fetched_once_is_known_by_its_hash_as_well(world: World) -> None:
     async def scenario() -> None:
         names = Names(checkpoints=[("field", "ink")])
-        async with world.on_demand.holding(await world.on_demand.find(names, PACKED)):
+        async with hold(world.on_demand, await world.on_demand.find(names, PACKED)):
             pass
 
     world.put("ink", folder="Stable-diffusion")
@@ -309,10 +346,37 @@ def test_a_checkpoint_that_was_fetched_once_is_known_by_its_hash_as_well(world: 
     assert world.find(checkpoints=entry["title"]) == ["Stable-diffusion/ink.safetensors"]
 
 
+def test_what_is_offered_says_what_its_objects_say_and_each_is_asked_once(world: World) -> None:
+    world.put("ink")
+    world.put("oil-two", folder="Stable-diffusion")
+    first = {model.stem: model.facts for model in asyncio.run(world.on_demand.offered())}
+    assert [facts.on_demand for facts in first.values()] == [True, True]
+    assert first["oil-two"].sha256 and first["oil-two"].hash == first["oil-two"].sha256[:10]
+    asyncio.run(world.on_demand.offered())
+    assert sorted(world.bucket.heads) == [
+        "models/Lora/ink.safetensors",
+        "models/Stable-diffusion/oil-two.safetensors",
+    ]
+    world.put("ink", modified=MODIFIED + 60)
+    asyncio.run(world.on_demand.offered())
+    assert len(world.bucket.heads) == 3, "another file has taken its place"
+
+
+def test_what_is_offered_is_what_was_there_last_when_the_bucket_cannot_be_asked(world: World) -> None:
+    world.put("ink")
+    world.on_demand.build()
+    world.bucket.refusal = StoreError("AccessDenied")
+    (unknown,) = asyncio.run(world.on_demand.offered())
+    assert unknown.stem == "ink" and unknown.facts.sha256 is None
+    world.bucket.refusal = None
+    (known,) = asyncio.run(world.on_demand.offered())
+    assert known.facts.sha256, "it is asked again"
+
+
 def test_an_engine_starts_without_the_bucket(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.bucket.refusal = StoreError("AccessDenied")
     world.on_demand.build()
-    assert world.tree.builds == 1 and "nothing is fetched on demand" in caplog.text
+    assert world.tree.builds == 1 and "nothing new is fetched on demand" in caplog.text
 
 
 def test_what_an_earlier_run_has_fetched_is_removed_and_only_once(world: World) -> None:
@@ -344,7 +408,7 @@ async def test_a_model_is_where_the_engine_looks_while_it_is_held_and_after(worl
 
 @in_loop
 async def test_nothing_to_hold_asks_nobody(world: World) -> None:
-    async with world.on_demand.holding([]):
+    async with hold(world.on_demand, []):
         assert world.bucket.heads == [] and world.bucket.lists == 0
 
 
@@ -398,6 +462,24 @@ async def test_a_file_that_the_tree_refuses_is_removed(world: World) -> None:
 
 
 @in_loop
+async def test_a_job_canceled_while_its_model_is_fetched_waits_no_longer_and_the_download_stops(
+    world: World,
+) -> None:
+    async def canceled() -> None:
+        raise JobCanceled("the job was canceled by its owner")
+
+    world.put("ink", DATA * 2)
+    world.bucket.gate.clear()
+    models = await world.on_demand.find(Names(loras=[("prompt", "ink")]), PACKED)
+    with pytest.raises(JobCanceled):
+        async with hold(world.on_demand, models, canceled):
+            raise AssertionError("nothing was fetched")
+    world.bucket.gate.set()
+    await until(lambda: not world.on_disk)
+    assert world.seen == set()
+
+
+@in_loop
 async def test_a_download_that_nobody_waits_for_any_more_stops(world: World) -> None:
     world.put("ink", DATA * 2)
     world.bucket.gate.clear()
@@ -434,7 +516,7 @@ async def test_an_object_that_vanished_is_an_unknown_name_for_the_next_job(world
     models = await world.on_demand.find(Names(loras=[("prompt", "ink")]), PACKED)
     world.bucket.objects.clear()
     with pytest.raises(FetchFailed, match="not there any more"):
-        async with world.on_demand.holding(models):
+        async with hold(world.on_demand, models):
             pass
     assert await world.on_demand.find(Names(loras=[("prompt", "ink")]), PACKED) == []
 
@@ -459,7 +541,7 @@ async def test_a_file_that_went_is_fetched_again_though_the_engine_still_lists_i
         await world.use(name)
     stale = PACKED | {"loras": [{"name": "a", "alias": "a"}]}
     (found,) = await world.on_demand.find(Names(loras=[("prompt", "a")]), stale)
-    async with world.on_demand.holding([found]):
+    async with hold(world.on_demand, [found]):
         assert "a.safetensors" in world.seen
     assert world.bucket.downloads == 4
 
@@ -474,7 +556,7 @@ async def test_a_file_that_the_engine_lists_because_it_was_fetched_is_held_by_th
     await world.use("a")
     listed = PACKED | {"loras": [{"name": "a", "alias": "Ann's"}]}
     found = await world.on_demand.find(Names(loras=[("prompt", called)]), listed)
-    async with world.on_demand.holding(found):
+    async with hold(world.on_demand, found):
         for name in ("b", "c"):
             await world.use(name)
         assert world.seen == {"a.safetensors", "c.safetensors"}
@@ -539,7 +621,7 @@ async def test_a_job_that_is_canceled_while_it_waits_for_room_stands_in_nobodys_
 @in_loop
 async def test_what_can_never_fit_is_refused_at_once(world: World) -> None:
     world.put("large", DATA * 3)
-    with pytest.raises(ModelTooLarge, match=r"large\.safetensors have 3,000 bytes.*keeps 2,500 at a time"):
+    with pytest.raises(ModelTooLarge, match=r"large\.safetensors need 3,000 bytes.*keeps 2,500 at a time"):
         await (await world.hold("large")).held()
     assert world.bucket.heads == []
 
@@ -560,6 +642,36 @@ async def test_a_file_that_was_replaced_in_the_bucket_is_fetched_anew_once_nobod
     assert world.tree.seen["Lora", "ink.safetensors"] == DATA[::-1]
 
 
+@in_loop
+async def test_files_go_when_the_disk_is_smaller_than_the_budget(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disk_usage(path: Path) -> Any:
+        return SimpleNamespace(free=1500 - 1000 * len(world.on_disk))
+
+    for name in ("a", "b"):
+        world.put(name)
+    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
+    await world.use("a")
+    await world.use("b")
+    assert world.on_disk == {"b.safetensors"}
+
+
+@in_loop
+async def test_a_disk_that_is_held_by_others_is_not_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        world.put(name)
+    first = await (await world.hold("a")).held()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    monkeypatch.setattr(os, "posix_fallocate", refuse_for_want_of_space)
+    with pytest.raises(DiskFull):
+        await world.use("b")
+    assert first.is_holding and world.seen == {"a.safetensors"}
+    await first.release()
+
+
 # What the engine is told
 
 
@@ -573,7 +685,7 @@ async def test_the_engine_is_told_of_the_folders_that_changed_and_once(world: Wo
         vaes=[("f", "ink.safetensors")],
         controlnet_models=[("f", "ink")],
     )
-    async with world.on_demand.holding(await world.on_demand.find(names, PACKED, ["ink"])):
+    async with hold(world.on_demand, await world.on_demand.find(names, PACKED, ["ink"])):
         engine = FakeEngine()
         await world.on_demand.refresh(engine)
         routes = ["refresh-checkpoints", "refresh-embeddings", "refresh-loras", "refresh-vae"]
@@ -592,8 +704,8 @@ async def test_the_engine_is_told_when_a_file_goes(world: World) -> None:
         await world.use(name)
     await world.on_demand.refresh(FakeEngine())
     before = world.on_demand.version
-    async with world.on_demand.holding(
-        await world.on_demand.find(Names(vaes=[("f", "c.safetensors")]), PACKED)
+    async with hold(
+        world.on_demand, await world.on_demand.find(Names(vaes=[("f", "c.safetensors")]), PACKED)
     ):
         engine = FakeEngine()
         await world.on_demand.refresh(engine)
@@ -614,17 +726,23 @@ async def test_an_engine_that_could_not_be_told_is_told_again(world: World) -> N
 # When the disk does not do its part
 
 
+@pytest.mark.parametrize(
+    ("number", "error", "remedy"),
+    [(errno.EACCES, FetchFailed, ""), (errno.ENOSPC, DiskFull, "WEBUI_ASYNC_DATA_DIR")],
+)
 @in_loop
-async def test_a_file_that_cannot_be_put_where_the_engine_looks_is_an_error_and_removed(world: World) -> None:
+async def test_a_file_that_cannot_be_put_where_the_engine_looks_is_an_error_and_removed(
+    world: World, number: int, error: type[Exception], remedy: str
+) -> None:
     world.put("ink")
-    world.tree.refusal = PermissionError(13, "Permission denied")
-    with pytest.raises(FetchFailed, match=r"models/Lora/ink\.safetensors cannot be put .*Permission denied"):
+    world.tree.refusal = OSError(number, os.strerror(number))
+    with pytest.raises(error, match=rf"models/Lora/ink\.safetensors cannot be put .*{remedy}"):
         await world.use("ink")
     assert world.on_disk == set()
 
 
 @in_loop
-async def test_a_file_that_cannot_be_removed_stands_in_nobodys_way(
+async def test_a_file_that_the_engine_does_not_let_go_leaves_the_disk_and_stands_in_nobodys_way(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(folder: str, name: str) -> None:
@@ -635,4 +753,21 @@ async def test_a_file_that_cannot_be_removed_stands_in_nobodys_way(
     monkeypatch.setattr(world.tree, "remove", refuse)
     for name in ("a", "b", "c"):
         await world.use(name)
-    assert "models/Lora/a.safetensors could not be removed" in caplog.text
+    assert "link to models/Lora/a.safetensors could not be removed" in caplog.text
+    assert world.on_disk == {"b.safetensors", "c.safetensors"}
+
+
+@in_loop
+async def test_a_file_that_the_disk_does_not_let_go_stands_in_nobodys_way(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a", "b", "c"):
+        world.put(name)
+    for name in ("a", "b"):
+        await world.use(name)
+    stubborn = world.place / "Lora" / "a.safetensors"
+    stubborn.unlink()
+    stubborn.mkdir()  # which unlink() does not remove, not even for root
+    await world.use("c")
+    assert "models/Lora/a.safetensors could not be removed from the disk" in caplog.text
+    assert world.seen == {"b.safetensors", "c.safetensors"}

@@ -8,11 +8,14 @@ import pytest
 
 from serve import drawing
 from serve.answers import Answer
+from serve.engine import EngineProgress
+from serve.heartbeat import JobWatch
 from serve.invocation import Invocation, answer_invocation
+from serve.scheduler import Hand
 from tests.unit.serve.conftest import InWorld
 from tests.unit.serve.fakes import NOW, PAYLOAD, World, reply, until
 from webui_async.contract import keys
-from webui_async.contract.errors import EngineBroken, PipelineError, StoreError
+from webui_async.contract.errors import EngineBroken, EngineRefused, PipelineError, StoreError
 from webui_async.contract.job import Attempt, Job, Result, Status
 from webui_async.contract.payload import Kind
 from webui_async.store import Store
@@ -45,7 +48,6 @@ def test_pictures_are_written_before_the_reply_and_the_reply_before_the_result(
         job = world.accept(PAYLOAD | {"n_iter": 2}, stock_route=True)
         monkeypatch.setattr(Store, "put_bytes", put)
         await invoke(world, job)
-        written.remove("progress.json")
         order = [name for name in written if name != "progress.json"]
         assert sorted(order[:2]) == ["0.png", "1.png"] and order[2:] == ["reply.json", "result.json"]
 
@@ -414,5 +416,44 @@ def test_a_cancel_while_the_engine_starts_is_seen_before_the_drawing(
         await call
         result = world.store.result(job.id)
         assert result is not None and result.status is Status.CANCELED and world.webui.drawings == []
+
+    in_world(test)
+
+
+@pytest.mark.parametrize("turns_of_the_loop", range(5))
+def test_a_heartbeat_that_is_due_just_as_the_job_ends_ends_with_it(
+    in_world: InWorld, turns_of_the_loop: int
+) -> None:
+    async def test(world: World) -> None:
+        job = world.accept()
+        watch = JobWatch(Hand(job, 1), job, world.container)
+        async with asyncio.timeout(5):
+            async with watch.beating():
+                await until(lambda: world.store.progress(job.id))
+                watch.started()
+                for _ in range(turns_of_the_loop):
+                    await asyncio.sleep(0)
+
+    in_world(test, heartbeat_s=60.0)
+
+
+def test_an_engine_that_fails_to_tell_its_progress_is_left_to_draw(
+    in_world: InWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(world: World) -> None:
+        async def refuse() -> EngineProgress:
+            raise EngineRefused("the engine answered GET progress with 500: IndexError", 500)
+
+        monkeypatch.setattr(world.supervisor.engine, "progress", refuse)
+        world.webui.gate.clear()
+        job = world.accept()
+        call = invoke(world, job)
+        await until(lambda: world.webui.drawings)
+        await asyncio.sleep(0.05)
+        world.webui.gate.set()
+        await call
+        result = world.store.result(job.id)
+        assert result is not None and result.status is Status.SUCCEEDED
+        assert len(world.webui.drawings) == 1 and world.supervisor.recycled == []
 
     in_world(test)

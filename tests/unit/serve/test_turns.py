@@ -135,3 +135,23 @@ def test_who_is_wanted_no_more_leaves_the_line_before_the_turn() -> None:
         assert line.drawn == ["A1", "A3"]
 
     run(test)
+
+
+def test_whose_check_was_cut_short_by_the_turn_is_checked_in_it() -> None:
+    async def test() -> None:
+        line, checks = Line(), 0
+
+        async def slow_check() -> None:
+            nonlocal checks
+            await asyncio.sleep(0.03)
+            checks += 1
+            raise Refused
+
+        first = asyncio.create_task(line.draw("A1", takes_s=0.01))
+        await asyncio.sleep(0)
+        with pytest.raises(Refused):
+            await line.draw("A2", slow_check)
+        await first
+        assert line.drawn == ["A1"] and checks == 1
+
+    run(test)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from webui_async import __version__
+from webui_async.cli import models
 from webui_async.contract.errors import PipelineError
 from webui_async.contract.signature import owner_secret
 
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
             "--out", type=Path, default=Path("out"), help="pictures and logs (default: %(default)s)"
         )
         command.set_defaults(run=run)
+    models.add_command(commands)
     secret = commands.add_parser(
         "callback-secret", help="an owner's callback secret, from the stack's master secret"
     )
