@@ -69,8 +69,8 @@ def _read_picture(text: Any, seed: int | None) -> Picture:
 
 
 def _decode(text: str) -> bytes:
-    """Raises ValueError. The standard library takes a millisecond for a small picture, and lets no thread by."""
+    """Raises ValueError. The standard library needs 1 ms for a small picture, and no thread runs meanwhile."""
     try:
         return pybase64.b64decode(text, validate=True)
     except ValueError:
-        return decode_base64(text)  # it may have a data URL's head, which the webui's answers have not
+        return decode_base64(text)  # perhaps it has a data URL's head, which the stock webui's has not

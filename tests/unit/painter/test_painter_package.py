@@ -11,6 +11,7 @@ import painter
 from painter.bpe import CONTEXT, END, START, Tokenizer
 from painter.model.config import TEXT, UNET
 from painter.package import write_clip_folder, write_diffusers_config, yaml_text
+from webui_async.model_files.folders import FOLDERS
 
 LAYOUT = Path(painter.__file__).parents[1] / "model_layout"
 CHECKPOINT = LAYOUT / "Stable-diffusion" / "tiny-painter.safetensors"
@@ -51,7 +52,7 @@ def test_the_lora_has_the_webuis_keys():
 
 def test_every_folder_of_the_layout_says_what_goes_there():
     folders = sorted(folder.name for folder in LAYOUT.iterdir() if folder.is_dir())
-    assert folders == ["ControlNet", "Lora", "Stable-diffusion", "VAE", "embeddings"]
+    assert folders == sorted(FOLDERS)
     assert all((LAYOUT / name / "README.md").is_file() for name in folders)
 
 

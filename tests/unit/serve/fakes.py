@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import boto3
-import httpx
 
 from serve.container import Container
 from serve.engine import Engine
-from serve.engine_http import ConnectionLost, EngineSilent, HttpAnswer
+from serve.engine_http import HttpAnswer
 from serve.model_tree import ModelTree
 from serve.on_demand import OnDemand
 from serve.scheduler import Scheduler
@@ -56,7 +55,12 @@ def reply(count: int = 1, **info: Any) -> dict[str, Any]:
     return {"images": [b64encode(png()).decode()] * count, "parameters": {}, "info": json.dumps(told)}
 
 
-Answer = httpx.Response | Exception | Callable[[], Exception]
+def answered(document: Any, status: int = 200) -> HttpAnswer:
+    """An engine's answer of JSON."""
+    return HttpAnswer("POST /sdapi/v1/txt2img", status, "application/json", json.dumps(document).encode())
+
+
+Answer = HttpAnswer | Exception | Callable[[], Exception]
 
 
 @dataclass
@@ -73,27 +77,28 @@ class FakeWebui:
     step: int = 0
     stands_still: bool = False
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
-        route = request.url.path.removeprefix("/sdapi/v1/")
-        body = json.loads(request.content or b"null")
+    async def request(
+        self, method: str, path: str, body: Mapping[str, Any] | None, timeout_s: float | None
+    ) -> HttpAnswer:
+        route = path.partition("?")[0].removeprefix("/sdapi/v1/")
         if route == "progress":
-            return httpx.Response(200, json=self._progress())
+            return answered(self._progress())
         if route == "options":
-            self.options.append(body)
-            return httpx.Response(200, content=b"null")
+            self.options.append(dict(body or {}))
+            return answered(None)
         if route == "interrupt":
             self.interrupts += 1
             if self.interrupts > self.interrupts_lost:
                 self.is_interrupted = True
                 self.gate.set()
-            return httpx.Response(200, json={})
-        return await self._draw(body)
+            return answered({})
+        return await self._draw(dict(body or {}))
 
-    async def _draw(self, body: dict[str, Any]) -> httpx.Response:
+    async def _draw(self, body: dict[str, Any]) -> HttpAnswer:
         self.drawings.append(body)
         self.is_interrupted = False
         await self.gate.wait()
-        answer = self.answers.pop(0) if self.answers else httpx.Response(200, json=reply())
+        answer = self.answers.pop(0) if self.answers else answered(reply())
         if callable(answer):
             answer = answer()
         if isinstance(answer, Exception):
@@ -104,25 +109,6 @@ class FakeWebui:
         self.step += not self.stands_still
         state = {"sampling_step": self.step, "job_no": 0, "interrupted": self.is_interrupted}
         return {"progress": min(1.0, self.step / 100), "eta_relative": 1.5, "state": state}
-
-
-class FakeHttp:
-    """HTTP to a FakeWebui, whose answers may be errors of httpx's."""
-
-    def __init__(self, webui: FakeWebui):
-        self._webui = webui
-
-    async def request(
-        self, method: str, path: str, body: Mapping[str, Any] | None, timeout_s: float | None
-    ) -> HttpAnswer:
-        try:
-            answer = await self._webui(httpx.Request(method, f"http://engine{path}", json=body))
-        except httpx.TimeoutException as error:
-            raise EngineSilent(type(error).__name__) from error
-        except httpx.HTTPError as error:
-            raise ConnectionLost(f"the connection broke: {type(error).__name__}") from error
-        content_type = answer.headers.get("content-type", "")
-        return HttpAnswer(f"{method} {path}", answer.status_code, content_type, answer.content)
 
 
 class FakeProcess:
@@ -157,7 +143,7 @@ class FakeSupervisor:
     """Has an engine ready, and a new process as soon as one has ended."""
 
     def __init__(self, webui: FakeWebui):
-        self.engine, self.process = Engine(FakeHttp(webui)), FakeProcess()
+        self.engine, self.process = Engine(webui), FakeProcess()
         self.starts = 1
         self.broken: EngineBroken | None = None
         self.recycled: list[str] = []  #: the reasons

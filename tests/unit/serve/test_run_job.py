@@ -3,17 +3,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import httpx
 import pytest
 
 from serve import drawing
 from serve.answers import Answer
 from serve.engine import EngineProgress
+from serve.engine_http import ConnectionLost
 from serve.heartbeat import JobWatch
 from serve.invocation import Invocation, answer_invocation
 from serve.scheduler import Hand
 from tests.unit.serve.conftest import InWorld
-from tests.unit.serve.fakes import NOW, PAYLOAD, World, reply, until
+from tests.unit.serve.fakes import NOW, PAYLOAD, World, answered, reply, until
 from webui_async.contract import keys
 from webui_async.contract.errors import EngineBroken, EngineRefused, PipelineError, StoreError
 from webui_async.contract.job import Attempt, Job, Result, Status
@@ -44,7 +44,7 @@ def test_pictures_are_written_before_the_reply_and_the_reply_before_the_result(
         return put_bytes(self, key, *rest)
 
     async def test(world: World) -> None:
-        world.webui.answers = [httpx.Response(200, json=reply(2))]
+        world.webui.answers = [answered(reply(2))]
         job = world.accept(PAYLOAD | {"n_iter": 2}, stock_route=True)
         monkeypatch.setattr(Store, "put_bytes", put)
         await invoke(world, job)
@@ -82,7 +82,7 @@ def test_the_samples_format_is_set_only_where_it_changes(in_world: InWorld) -> N
 
 def test_another_checkpoint_than_asked_is_a_warning(in_world: InWorld) -> None:
     async def test(world: World) -> None:
-        world.webui.answers = [httpx.Response(200, json=reply(sd_model_name="other"))]
+        world.webui.answers = [answered(reply(sd_model_name="other"))]
         result = await ended(
             world, world.accept(PAYLOAD | {"override_settings": {"sd_model_checkpoint": "ink"}})
         )
@@ -315,7 +315,7 @@ def test_a_connection_that_breaks_as_the_engine_dies_is_a_death(in_world: InWorl
     async def test(world: World) -> None:
         def break_off() -> Exception:
             asyncio.get_running_loop().call_later(0.002, world.supervisor.process.end, -11)
-            return httpx.ReadError("reset")
+            return ConnectionLost("reset")
 
         world.webui.answers = [break_off]
         result = await ended(world, world.accept())
