@@ -69,7 +69,7 @@ def _read_picture(text: Any, seed: int | None) -> Picture:
 
 
 def _decode(text: str) -> bytes:
-    """Raises ValueError. The standard library needs 1 ms for a small picture, and no thread runs meanwhile."""
+    """Raises ValueError. The standard library needs 1 ms for a small picture, and no thread runs then."""
     try:
         return pybase64.b64decode(text, validate=True)
     except ValueError:
