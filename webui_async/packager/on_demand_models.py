@@ -103,6 +103,8 @@ def remove_model(name: str, store: Store) -> tuple[ModelObject, list[str]]:
     endpoints = change_catalogs(store, lambda catalog: without_model(catalog, model))
     with told(store.uri(model.key)):
         store.delete(model.key)
+    # A container may have listed the bucket in between, and its catalog has the model again.
+    change_catalogs(store, lambda catalog: without_model(catalog, model))
     return model, endpoints
 
 

@@ -313,6 +313,22 @@ def test_a_model_is_removed_by_any_of_its_names(store: Store, lora: Path, name: 
     assert model.key == "models/Lora/ink.safetensors" and list(store.list("")) == []
 
 
+def test_a_catalog_that_is_written_while_a_model_is_removed_does_not_keep_it(
+    store: Store, lora: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_catalog(store)
+    add_models([lora], store)
+    listed, delete = catalog(store), store.delete
+
+    def delete_late(key: str) -> None:
+        store.put_json("catalog/studio.json", dict(listed))
+        delete(key)
+
+    monkeypatch.setattr(store, "delete", delete_late)
+    remove_model("ink", store)
+    assert catalog(store) == CATALOG
+
+
 def test_a_name_that_nothing_has_is_told_with_what_is_there(store: Store, lora: Path) -> None:
     add_models([lora], store)
     with pytest.raises(UnknownModel, match=r'no model "inc" under models/; there are Lora/ink\.safetensors'):
