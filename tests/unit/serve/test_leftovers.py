@@ -49,7 +49,7 @@ def test_where_nothing_is_left_nothing_is_said(caplog: pytest.LogCaptureFixture)
 def test_our_own_process_is_never_among_them() -> None:
     script = (
         "import asyncio, os, subprocess; from serve import leftovers;"
-        f"os.setuid({UID}); left = subprocess.Popen(['sleep', '600']);"
+        f"os.setuid({UID}); left = subprocess.Popen(['sleep', '60'], stdout=-3, stderr=-3);"
         f"asyncio.run(leftovers.end_all_of({UID})); print(left.wait(5))"
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
