@@ -63,6 +63,7 @@ def one_at_a_time(bench: BenchContainer) -> Iterator[Figure]:
     jobs = bench.accept([f"job {number}" for number in range(WARM_UPS + JOBS)])
     # Turn and turn about, so that both meet the same machine.
     rounds = [(bench.feed([job], in_hand=1)[0], post_to_engine(bench, f"bare {job.id}")) for job in jobs]
+    time.sleep(1.0)  # the last calls are written
     drawings, calls = bench.drawings(), read_calls(bench)
     beside, in_store, at_engine = [], [], []
     for invoked, posted in rounds[WARM_UPS:]:

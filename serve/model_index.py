@@ -32,6 +32,10 @@ class ModelIndex:
         self.models: Mapping[str, ModelObject] = {}  #: by key
         self._facts: dict[ModelObject, Facts] = {}
 
+    def is_newer_than(self, age_s: float) -> bool:
+        """Whether the bucket was asked within the last `age_s`."""
+        return self._listed_at >= self.now() - age_s
+
     def renew(self, since: float) -> None:
         """The listing was begun then or later, by `now()`. Raises FetchFailed.
 

@@ -154,7 +154,8 @@ class OnDemand:
         """Embeddings whose names are words of a prompt."""
         if not prompts:
             return []
-        await asyncio.to_thread(self._renew, _EMBEDDINGS_AGE_S)
+        if not self._index.is_newer_than(_EMBEDDINGS_AGE_S):
+            await asyncio.to_thread(self._renew, _EMBEDDINGS_AGE_S)
         packed = embeddings_of(catalog) - {model.stem for model in self._fetched.values()}
         return [
             model

@@ -118,6 +118,7 @@ def test_ctrl_c_and_kill_leave_no_process_behind(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # it is ignored behind a shell's `&`
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         while station not in (line := process.stdout.readline()):
