@@ -6,10 +6,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from serve.container import Container
 from serve.effective import is_other_checkpoint, pictures_asked
@@ -73,20 +72,21 @@ class Order:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A reply that is whole, and when it was made."""
+    """A reply, and when it was made. `require_whole` tells whether it is one of a whole drawing."""
 
     order: Order
     reply: Reply
-    catalog: Mapping[str, Any]  #: what the engine that made it holds
+    running: Running  #: the engine that made it
     started_at: float  #: seconds since 1970
     ended_at: float
 
 
 async def draw(order: Order, watch: Watch, container: Container) -> Drawn:
-    """The whole reply. An engine that dies, hangs or is poisoned is started again, and asked once more.
+    """The reply. An engine that dies, hangs or is poisoned is started again, and asked once more.
 
-    The caller holds the turn. Raises EngineDied, EngineHung, EnginePoisoned, EngineRefused, EngineReplyError,
-    EngineBroken, UnknownName, and what `watch.check` raises.
+    The caller holds the turn, and calls `require_whole` and `look_after` before it is over.
+    Raises EngineDied, EngineHung, EnginePoisoned, EngineRefused, EngineReplyError, EngineBroken, UnknownName,
+    and what `watch.check` raises.
     """
     try:
         return await _draw_once(order, watch, container)
@@ -110,7 +110,7 @@ async def _draw_once(order: Order, watch: Watch, container: Container) -> Drawn:
                     _until_exit(running.process),
                     _until_hung(running.engine, watch, container.settings),
                 )
-                reply = await _read_whole(running.engine, order.payload, answer)
+                reply = running.engine.read(order.payload.kind, order.payload.body, answer)
             except (JobCanceled, Settled):
                 await _interrupt(running, drawing)
                 raise
@@ -125,12 +125,33 @@ async def _draw_once(order: Order, watch: Watch, container: Container) -> Drawn:
                 if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                     await _distrust(running.engine, order, container)
                 raise
-    if is_other_checkpoint(order.payload, reply.info, running.catalog):
-        container.supervisor.recycle(
-            running.engine, f"it drew with {running.engine.loaded!r}, which nobody had asked for"
+    return Drawn(order, reply, running, started_at, container.now())
+
+
+async def require_whole(drawn: Drawn) -> None:
+    """Raises EngineReplyError when the drawing was interrupted, by whomever: its answer does not tell.
+
+    The caller still holds the turn: an engine tells that of its last drawing only.
+    """
+    payload = drawn.order.payload
+    if payload.kind.is_extras:
+        return
+    made, asked = len(drawn.reply.pictures), pictures_asked(payload.body)
+    if made < asked or await _was_interrupted(drawn.running.engine):
+        raise EngineReplyError(
+            f"the drawing was interrupted on the engine: it made {made} of {asked} pictures"
         )
+
+
+def look_after(drawn: Drawn, container: Container) -> None:
+    """The engine is started anew if it drew with a checkpoint of its own choice, or is worn.
+
+    The caller holds the turn.
+    """
+    engine = drawn.running.engine
+    if is_other_checkpoint(drawn.order.payload, drawn.reply.info, drawn.running.catalog):
+        container.supervisor.recycle(engine, f"it drew with {engine.loaded!r}, which nobody had asked for")
     container.supervisor.recycle_if_worn()
-    return Drawn(order, reply, running.catalog, started_at, container.now())
 
 
 async def _ask(engine: Engine, order: Order) -> HttpAnswer:
@@ -210,23 +231,6 @@ async def _interrupt(running: Running, drawing: asyncio.Task[HttpAnswer]) -> Non
         await asyncio.wait({drawing}, timeout=_INTERRUPT_AGAIN_S)
     if not drawing.done():
         await running.process.kill()
-
-
-async def _read_whole(engine: Engine, payload: Payload, answer: HttpAnswer) -> Reply:
-    """Raises EngineReplyError when the drawing was interrupted, by whomever: the answer does not tell."""
-    if payload.kind.is_extras:
-        return await engine.read(payload.kind, payload.body, answer)
-    async with (
-        background(_was_interrupted(engine)) as asking,  # first: no thread need wait for an answer to come
-        background(engine.read(payload.kind, payload.body, answer)) as reading,
-    ):
-        reply = await reading
-        made, asked = len(reply.pictures), pictures_asked(payload.body)
-        if await asking or made < asked:
-            raise EngineReplyError(
-                f"the drawing was interrupted on the engine: it made {made} of {asked} pictures"
-            )
-    return reply
 
 
 async def _was_interrupted(engine: Engine) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from serve.engine_http import EngineHttp, HttpAnswer
-from serve.pictures import Picture, read_info, read_pictures
+from serve.pictures import Picture, parse_reply, read_info, read_pictures
 from webui_async.contract.errors import EngineRefused, EngineReplyError
 from webui_async.contract.payload import Kind
 
@@ -54,15 +53,18 @@ class Engine:
 
     async def draw(self, kind: Kind, body: Mapping[str, Any]) -> Reply:
         """The reply to one drawing, however long it takes: who calls decides what is too long."""
-        return await self.read(kind, body, await self.post(kind, body))
+        return self.read(kind, body, await self.post(kind, body))
 
     async def post(self, kind: Kind, body: Mapping[str, Any]) -> HttpAnswer:
         """The first half of `draw`: the engine is idle afterwards, and its answer is not looked at yet."""
         return await self._call("POST", kind.value, body, timeout_s=None)
 
-    async def read(self, kind: Kind, body: Mapping[str, Any], answer: HttpAnswer) -> Reply:
-        """The second half: the pictures in the answer that `body` got."""
-        reply = await asyncio.to_thread(_read_reply, kind, body, answer)
+    def read(self, kind: Kind, body: Mapping[str, Any], answer: HttpAnswer) -> Reply:
+        """The second half: the pictures in the answer that `body` got.
+
+        Not in a thread: the way there and back takes longer than the pictures do.
+        """
+        reply = _read_reply(kind, body, answer)
         self._note_checkpoint(reply.info.get("sd_model_name"))
         return reply
 
@@ -134,17 +136,19 @@ class Engine:
 
 
 def _read_reply(kind: Kind, body: Mapping[str, Any], answer: HttpAnswer) -> Reply:
-    document = _read_json(answer, secrets=_prompts(body))
+    document = _read_json(answer, parse_reply, _prompts(body))
     if not isinstance(document, dict):
         raise EngineReplyError("the engine answered a drawing with no JSON object")
     info = read_info(document)
     return Reply(answer.body, info, read_pictures(kind, document, info))
 
 
-def _read_json(answer: HttpAnswer, secrets: tuple[str, ...] = ()) -> Any:
+def _read_json(
+    answer: HttpAnswer, parse: Callable[[bytes], Any] = json.loads, secrets: tuple[str, ...] = ()
+) -> Any:
     """The answer's JSON. Raises EngineRefused for an error of the API, EngineReplyError for no API."""
     try:
-        document = json.loads(answer.body)
+        document = parse(answer.body)
     except (ValueError, RecursionError) as error:
         raise EngineReplyError(
             f"the engine answered {answer.place} with {answer.status} and {len(answer.body)} bytes "

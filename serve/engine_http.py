@@ -16,6 +16,8 @@ from webui_async.contract.errors import EngineReplyError
 _CONNECT_TIMEOUT_S = 10.0
 #: uvicorn, and so the webui, closes a connection that was idle for 5 s. A POST may not be on its way then.
 _KEEP_ALIVE_S = 2.0
+#: An answer that is larger is read with pauses.
+_BUFFER_BYTES = 16 << 20
 #: gzip would only undo base64, at a cost.
 _HEADERS = {"Accept-Encoding": "identity"}
 
@@ -55,6 +57,7 @@ async def open_http(port: int) -> AsyncIterator[EngineHttp]:
         connector=aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=_HEADERS,
+        read_bufsize=_BUFFER_BYTES,
     ) as session:
         yield _Session(session)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from serve.answers import Answer
 from serve.container import Container
-from serve.drawing import Watch, draw
+from serve.drawing import Watch, draw, look_after, require_whole
 from serve.preflight import ordered, read_format, refuse_uploads
 from serve.release import release
 from serve.run_job import run_job
@@ -98,4 +98,6 @@ async def _draw_direct(drawing: DirectDrawing, container: Container) -> Answer:
         container.turns.turn(order.checkpoint, watch.check),
     ):
         drawn = await draw(order, watch, container)
+        await require_whole(drawn)
+        look_after(drawn, container)
     return Answer(200, drawn.reply.body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,9 @@ import pybase64
 from webui_async.contract.errors import EngineReplyError
 from webui_async.contract.images import decode_base64, read_header
 from webui_async.contract.payload import Kind
+
+_BEFORE_IMAGES = re.compile(rb'\{\s*"images"\s*:\s*\[\s*(?=")')
+_AFTER_IMAGE = re.compile(rb"\s*(?:,\s*(?=\")|(\]))")
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,32 @@ class Picture:
     width: int
     height: int
     seed: int | None  #: None for what no seed made: grids, ControlNet's maps, upscaled pictures
+
+
+def parse_reply(body: bytes) -> Any:
+    """The JSON of a reply. Pictures that it begins with, as the webui's do, are left as bytes.
+
+    They are nearly all of it, and json would take a millisecond for each megabyte, while no thread runs.
+    Raises what json.loads does.
+    """
+    images, rest = _cut_images(body)
+    document = json.loads(rest)
+    if images:
+        document["images"] = images
+    return document
+
+
+def _cut_images(body: bytes) -> tuple[list[bytes], bytes]:
+    """The strings of the leading `images`, and the JSON without them. None are cut when one has an escape."""
+    before = _BEFORE_IMAGES.match(body)
+    at, images = before.end() if before else len(body), []
+    while (end := body.find(b'"', at + 1)) > 0 and (after := _AFTER_IMAGE.match(body, end + 1)):
+        images.append(body[at + 1 : end])
+        at = after.end()
+        if after[1]:
+            is_plain = not any(b"\\" in image for image in images)
+            return (images, b'{"images":[]' + body[at:]) if is_plain else ([], body)
+    return [], body
 
 
 def read_pictures(kind: Kind, document: Mapping[str, Any], info: Mapping[str, Any]) -> list[Picture]:
@@ -61,16 +91,17 @@ def read_info(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_picture(text: Any, seed: int | None) -> Picture:
     try:
-        data = _decode(text if isinstance(text, str) else "")
+        data = _decode(text if isinstance(text, (str, bytes)) else "")
         header = read_header(data)
     except ValueError as error:
         raise EngineReplyError(f"the engine answered with a picture that is none: {error}") from error
     return Picture(data, header.image_format, header.width, header.height, seed)
 
 
-def _decode(text: str) -> bytes:
+def _decode(text: str | bytes) -> bytes:
     """Raises ValueError. The standard library needs 1 ms for a small picture, and no thread runs then."""
     try:
         return pybase64.b64decode(text, validate=True)
     except ValueError:
-        return decode_base64(text)  # perhaps it has a data URL's head, which the stock webui's has not
+        # Perhaps it has a data URL's head, which the stock webui's has not.
+        return decode_base64(text if isinstance(text, str) else text.decode())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import AsyncExitStack
 
 from serve import ending
 from serve.answers import Answer
 from serve.container import Container
-from serve.drawing import Drawn, Settled, draw
+from serve.drawing import Settled, draw, look_after, require_whole
 from serve.heartbeat import JobWatch
 from serve.preflight import fill, ordered, read_format
 from serve.scheduler import Hand
@@ -41,8 +42,7 @@ async def _run(hand: Hand, job: Job, container: Container) -> Answer:
         async with background(asyncio.to_thread(fill, job, container.store, container.limits)) as filling:
             await watch.check_before_drawing()
             async with watch.beating():
-                drawn = await _draw(hand, job, filling, watch, container)
-                return await ending.leave_pictures(job, watch.run, drawn, container)
+                return await _draw(hand, job, filling, watch, container)
     except (Settled, EngineBroken, StoreError):
         raise
     except PipelineError as error:
@@ -55,13 +55,21 @@ async def _run(hand: Hand, job: Job, container: Container) -> Answer:
 
 async def _draw(
     hand: Hand, job: Job, filling: asyncio.Task[Payload], watch: JobWatch, container: Container
-) -> Drawn:
-    """What can be done before the engine is free is done while others draw: uploads, fetches, checks."""
-    async with (
-        ordered(await filling, read_format(job.output), watch.check_in_line, container) as order,
-        container.turns.turn(order.checkpoint, watch.check_in_line),
-    ):
-        watch.check_time()
-        drawn = await draw(order, watch, container)
-        hand.is_ending = True
-        return drawn
+) -> Answer:
+    """What can be done before the engine is free is done while others draw: uploads, fetches, checks.
+
+    What can be done beside the last question to the engine is done beside it: pictures are uploaded.
+    """
+    async with AsyncExitStack() as stack:
+        async with (
+            ordered(await filling, read_format(job.output), watch.check_in_line, container) as order,
+            container.turns.turn(order.checkpoint, watch.check_in_line),
+        ):
+            watch.check_time()
+            drawn = await draw(order, watch, container)
+            hand.is_ending = True
+            success = stack.enter_context(ending.Success(job, watch.run, drawn, container))
+            await require_whole(drawn)
+            success.confirm()
+            look_after(drawn, container)
+        return await success.answer()

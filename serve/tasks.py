@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, NoReturn, TypeVar
 
 _Value = TypeVar("_Value")
@@ -34,11 +34,15 @@ async def keep_checking(check: Check, every_s: float) -> NoReturn:
 
 async def first_of(main: asyncio.Future[_Value], *guards: Coroutine[Any, Any, NoReturn]) -> _Value:
     """What `main` gives, unless a guard raises before. `main` itself is left running then."""
-    async with AsyncExitStack() as stack:
-        watching = [await stack.enter_async_context(background(guard)) for guard in guards]
+    watching = [asyncio.create_task(guard) for guard in guards]
+    try:
         futures: set[asyncio.Future[Any]] = {main, *watching}
         await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
         for guard in watching:
             if guard.done():
                 guard.result()
+    finally:
+        for guard in watching:
+            guard.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
     return main.result()

@@ -42,7 +42,8 @@ class Turns:
         self._waiting.append(place)
         self._advance()
         try:
-            await first_of(place.granted, self._keep_checking(place, check))
+            if not place.granted.done():
+                await first_of(place.granted, self._keep_checking(place, check))
             if asyncio.get_running_loop().time() - place.checked_at > 2 * self._check_s:
                 await check()  # it has not been next in line for long enough
             yield

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serve.pictures import read_info, read_pictures
+from serve.pictures import parse_reply, read_info, read_pictures
 from tests.unit.serve.fakes import png, reply
 from webui_async.contract.errors import EngineReplyError
 from webui_async.contract.payload import Kind
@@ -66,3 +66,57 @@ def test_nan_in_an_info_is_null() -> None:
 def test_a_reply_without_a_picture_is_no_reply(document: dict[str, Any]) -> None:
     with pytest.raises(EngineReplyError):
         read_pictures(Kind.TXT2IMG, document, read_info(document))
+
+
+def as_text(document: Any) -> Any:
+    """The parsed reply with its pictures as json would have them."""
+    if isinstance(document, dict) and "images" in document:
+        texts = [each.decode() if isinstance(each, bytes) else each for each in document["images"]]
+        return document | {"images": texts}
+    return document
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"images": ["QUJD", "REVG"], "parameters": {"images": ["x"]}, "info": "{}"}',
+        '{"images":["QUJD"],"info":"{}"}',
+        ' {"images": ["QUJD"], "info": "{}"}',
+        '{ "images" : [ "QUJD" , "REVG" ] , "info": "a, \\"b\\"]"}',
+        '{"images": ["QU\\/JD"], "info": "{}"}',
+        '{"images": ["a\\"", "b"], "info": "{}"}',
+        '{"images": ["a\\", \\"b"], "info": "{}"}',
+        '{"images": [], "info": "{}"}',
+        '{"images": ["QUJD", 7], "info": "{}"}',
+        '{"images": [""], "info": "{}"}',
+        '{"info": "{}", "images": ["QUJD"]}',
+        '{"html_info": "", "image": "QUJD"}',
+        '{"images": ["QUJD"]}',
+        "[]",
+        "null",
+    ],
+)
+def test_a_reply_is_read_as_json_would_read_it(body: str) -> None:
+    assert as_text(parse_reply(body.encode())) == json.loads(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        '{"images": ["QUJD"',
+        '{"images": ["QUJD"]',
+        '{"images": ["QUJD" "R"]}',
+        '{"images": ["A"],}',
+        "<html>",
+    ],
+)
+def test_a_reply_that_is_no_json_is_refused_as_json_refuses_it(body: str) -> None:
+    with pytest.raises(json.JSONDecodeError):
+        parse_reply(body.encode())
+
+
+def test_pictures_are_cut_out_of_a_reply_without_being_parsed() -> None:
+    document = parse_reply(json.dumps({"images": [picture(8)], "info": "{}"}).encode())
+    assert document["images"] == [picture(8).encode()]
+    assert [each.width for each in read_pictures(Kind.TXT2IMG, document, {})] == [8]
