@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 from tests.e2e.cutting_proxy import CuttingProxy
 from tests.unit.model_files.weights import SD1_LORA
 from tests.unit.packager.random_trees import CHECKPOINT, files_of, write_model, write_tree
+from webui_async.cli.models import ending_at_once
 from webui_async.contract import keys
 from webui_async.local.control_plane import REGION, ControlPlane, Credentials
 from webui_async.store import Store
@@ -168,6 +170,43 @@ def test_ctrl_c_ends_a_push_at_once_though_the_network_is_dumb(
         _, said = process.communicate(timeout=10)
     assert process.returncode == 130 and "Run the same command again" in said and "Traceback" not in said
     assert not any(entry.key.endswith("manifest.json") for entry in store.list(""))
+
+
+#: Ctrl-C while the main thread cannot be interrupted, so that the kernel has to pick another one.
+INTERRUPTED_ELSEWHERE = """
+import os, signal, threading
+from webui_async.cli.models import ending_at_once
+
+def interrupt():
+    is_blocked.wait()
+    os.kill(os.getpid(), signal.SIGINT)
+
+is_blocked = threading.Event()
+with ending_at_once():
+    threading.Thread(target=interrupt, daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    is_blocked.set()
+    threading.Event().wait()
+"""
+
+
+def test_ctrl_c_ends_a_push_whichever_thread_the_kernel_interrupts() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_ELSEWHERE],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 130 and "Run the same command again" in done.stderr
+
+
+def test_ctrl_c_is_what_it_was_once_a_push_is_over() -> None:
+    threads, handler = set(threading.enumerate()), signal.getsignal(signal.SIGINT)
+    with ending_at_once():
+        assert signal.getsignal(signal.SIGINT) != handler
+    assert signal.getsignal(signal.SIGINT) == handler and set(threading.enumerate()) == threads
+    assert signal.set_wakeup_fd(-1) == -1
 
 
 def documented_policy(without: str | None = None) -> dict[str, Any]:

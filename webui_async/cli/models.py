@@ -5,35 +5,36 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-from collections.abc import Callable, Iterator
+import socket
+import threading
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from webui_async.cli.words import Commands, add_command_of_words, add_word
 from webui_async.contract import manifest
 
 if TYPE_CHECKING:
     from webui_async.store import Store
 
-Run = Callable[[argparse.Namespace], int]
+STOPPED = b"\nwebui-async: stopped. Run the same command again: a push goes on where it stopped\n"
 
 
-def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_command(commands: Commands) -> None:
     """`models` and its words are among the commands."""
     text = "model packs and models on demand: check, push, add, list"
-    words = commands.add_parser("models", help=text, description=text).add_subparsers(
-        required=True, metavar="WORD"
-    )
-    new = _word(words, "new", _new, "lay an empty model tree, a README in each folder")
+    words = add_command_of_words(commands, "models", text)
+    new = add_word(words, "new", _new, "lay an empty model tree, a README in each folder")
     new.add_argument("folder", type=Path, metavar="DIR")
-    check = _word(words, "check", _check, "look at every file of a model tree; status 1 when it is refused")
+    check = add_word(words, "check", _check, "look at every file of a model tree; status 1 if it is refused")
     check.add_argument("root", type=Path, metavar="DIR")
     check.add_argument("--no-hashes", action="store_true", help="read headers only, which takes a moment")
-    pack = _word(words, "pack", _pack, "write the archive that `push --form tar.gz` sends to a file")
+    pack = add_word(words, "pack", _pack, "write the archive that `push --form tar.gz` sends to a file")
     pack.add_argument("root", type=Path, metavar="DIR")
     pack.add_argument("out", type=Path, metavar="OUT.tar.gz")
     _add_compress(pack)
-    push = _word(words, "push", _push, "put a model tree on S3; the last line is what an endpoint is given")
+    push = add_word(words, "push", _push, "put a model tree on S3; the last line is what endpoints are given")
     push.add_argument("root", type=Path, metavar="DIR")
     push.add_argument("uri", metavar="s3://BUCKET/packs/NAME")
     push.add_argument(
@@ -46,26 +47,18 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     _add_on_demand(words)
 
 
-def _add_on_demand(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    add = _word(words, "add", _add, "put model files where endpoints fetch them on demand")
+def _add_on_demand(words: Commands) -> None:
+    add = add_word(words, "add", _add, "put model files where endpoints fetch them on demand")
     add.add_argument("files", type=Path, nargs="+", metavar="FILE")
     add.add_argument("--folder", help="where they belong, when their tensors do not tell")
     add.add_argument("--replace", action="store_true", help="a file of that name may be another one")
-    show = _word(words, "list", _list, "the model packs and the models on demand of a bucket")
-    remove = _word(words, "remove", _remove, "take a model on demand out of the bucket and the catalogs")
+    show = add_word(words, "list", _list, "the model packs and the models on demand of a bucket")
+    remove = add_word(words, "remove", _remove, "take a model on demand out of the bucket and the catalogs")
     remove.add_argument("name", metavar="NAME", help="such as ink, ink.safetensors or Lora/ink")
     for word in (add, show, remove):
         place = word.add_mutually_exclusive_group(required=True)
         place.add_argument("--bucket", metavar="s3://BUCKET")
         place.add_argument("--stack", help="CloudFormation stack whose output BucketName it is")
-
-
-def _word(
-    words: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: Run, text: str
-) -> argparse.ArgumentParser:
-    word = words.add_parser(name, help=text, description=text)
-    word.set_defaults(run=run)
-    return word
 
 
 def _add_compress(word: argparse.ArgumentParser) -> None:
@@ -116,7 +109,7 @@ def _push(options: argparse.Namespace) -> int:
     from webui_async.packager.report import readable_size
 
     place = PackPlace.parse(options.uri)
-    with _ending_at_once(), closing(make_s3_client()) as s3, Bar() as bar:
+    with ending_at_once(), closing(make_s3_client()) as s3, Bar() as bar:
         pushed = push(options.root, place, s3, form=options.form, compress=options.compress, progress=bar)
     if pushed.was_there:
         print(f"nothing to do: {place.name} {pushed.version} is there already")
@@ -135,7 +128,7 @@ def _add(options: argparse.Namespace) -> int:
     from webui_async.cli.bar import Bar
     from webui_async.packager.on_demand_models import add_models
 
-    with _ending_at_once(), _store(options) as store, Bar() as bar:
+    with ending_at_once(), _store(options) as store, Bar() as bar:
         added, endpoints = add_models(
             options.files, store, folder=options.folder, replace=options.replace, progress=bar
         )
@@ -170,21 +163,35 @@ def _remove(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _ending_at_once() -> Iterator[None]:
+def ending_at_once() -> Iterator[None]:
     """In this block Ctrl-C ends the process there and then.
 
     Its threads may wait for a dead network for minutes, and nothing is to be tidied up: S3 keeps whole parts.
+    A handler alone would come too late: the kernel may interrupt any thread, but Python runs handlers in the
+    main one, which waits for the others. So the signal's number goes through a socket to a thread of its own.
     """
+    receiver, waker = socket.socketpair()
+    waker.setblocking(False)
+    watcher = threading.Thread(target=_end_when_interrupted, args=(receiver,), name="ctrl-c", daemon=True)
+    with receiver:
+        with waker:
+            watcher.start()
+            wakeup_fd = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+            handler = signal.signal(signal.SIGINT, lambda *_: None)
+            try:
+                yield
+            finally:
+                signal.signal(signal.SIGINT, handler)
+                signal.set_wakeup_fd(wakeup_fd)
+        watcher.join()
 
-    def end(*_: object) -> None:
-        os.write(2, b"\nwebui-async: stopped. Run the same command again: a push goes on where it stopped\n")
-        os._exit(130)
 
-    before = signal.signal(signal.SIGINT, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _end_when_interrupted(receiver: socket.socket) -> None:
+    """The process ends once SIGINT is among the numbers received; the thread, when their sender closes."""
+    while numbers := receiver.recv(64):
+        if signal.SIGINT in numbers:
+            os.write(2, STOPPED)
+            os._exit(130)
 
 
 @contextmanager
