@@ -473,10 +473,167 @@ class BytesDiffer(StoreError):
     code = "bytes_differ"
 
 
+# What happens to an endpoint while it is deployed
+
+
+class InvalidSpec(PipelineError):
+    """The endpoint's spec holds a field or a value that cannot be."""
+
+    code, http_status = "invalid_spec", 422
+
+    def __init__(self, field: str, value: object, rule: str):
+        super().__init__(f"{field} is {shown(value)}; {rule}")
+        self.field = field
+
+
+class StackMissing(PipelineError):
+    """There is no such stack, or it is not one of this template's."""
+
+    code, http_status = "stack_missing", 404
+
+
+class ImageMissing(PipelineError):
+    """ECR does not hold the image, or not where SageMaker could pull it from."""
+
+    code, http_status = "image_missing", 404
+
+
+class PackMissing(PipelineError):
+    """There is no such version of a model pack, or it is not whole."""
+
+    code, http_status = "pack_missing", 404
+
+
+class PackFormWrong(PipelineError):
+    """The model pack lies in another form than its uri says."""
+
+    code, http_status = "pack_form_wrong", 422
+
+
+class TypeUnavailable(PipelineError):
+    """The region does not offer the instance type."""
+
+    code, http_status = "instance_type_unavailable", 422
+
+
+class QuotaExceeded(PipelineError):
+    """The account may not have that many instances."""
+
+    code, http_status = "quota_exceeded", 403
+
+
+class EndpointNameTaken(PipelineError):
+    """An endpoint of that name exists, and it is not ours."""
+
+    code, http_status = "endpoint_name_taken", 409
+
+
+class EndpointMissing(PipelineError):
+    """There is no such endpoint."""
+
+    code, http_status = "endpoint_missing", 404
+
+
+class EndpointBusy(PipelineError):
+    """The endpoint is being changed, and takes no other change until that has ended."""
+
+    code, http_status, retryable = "endpoint_busy", 409, True
+
+
+class EndpointFailed(PipelineError):
+    """An endpoint cannot be brought up."""
+
+    code, http_status = "endpoint_failed", 502
+
+
+class UpdateRolledBack(PipelineError):
+    """An update failed, and the endpoint has its former configuration again."""
+
+    code, http_status = "update_rolled_back", 502
+
+
+class WaitedTooLong(PipelineError):
+    """An endpoint did not come to rest in the time it has."""
+
+    code, http_status, retryable = "waited_too_long", 504, True
+
+
+class CheckoutMissing(PipelineError):
+    """The command needs a checkout of the project, and does not run in one."""
+
+    code, http_status = "checkout_missing", 404
+
+
+class ToolMissing(PipelineError):
+    """A program of this machine's that the command calls is not there."""
+
+    code = "tool_missing"
+
+
+class DeployFailed(PipelineError):
+    """The stack was not deployed."""
+
+    code, http_status = "deploy_failed", 502
+
+
+class EndpointExists(PipelineError):
+    """The stack's endpoint is still there, so the stack cannot go."""
+
+    code, http_status = "endpoint_exists", 409
+
+
+class StackNotDeleted(PipelineError):
+    """CloudFormation did not delete the stack, or has not yet."""
+
+    code, http_status, retryable = "stack_not_deleted", 409, True
+
+
+class AwsRefused(PipelineError):
+    """AWS refused a request."""
+
+    code, http_status = "aws_refused", 502
+
+
+class AwsUnreachable(PipelineError):
+    """AWS does not answer, or asks to be asked less often."""
+
+    code, http_status, retryable = "aws_unreachable", 503, True
+
+
 class SettingsError(PipelineError):
     """A setting is missing or cannot be read."""
 
     code = "invalid_setting"
+
+
+class InvalidOption(PipelineError):
+    """An option of the command line holds a value that cannot be used."""
+
+    code, http_status = "invalid_option", 422
+
+    def __init__(self, option: str, value: object, rule: str):
+        super().__init__(f"{option} is {shown(value)}; {rule}")
+        self.option = option
+
+
+class TrafficRefused(PipelineError):
+    """A file of arrivals, rates or drawing times is not one."""
+
+    code, http_status = "traffic_refused", 422
+
+
+class UnknownScaling(PipelineError):
+    """What is registered for an endpoint's scaling says what our rules do not know."""
+
+    code = "unknown_scaling"
+
+    def __init__(self, where: str, field: str, value: object, known: Iterable[object]):
+        names = " or ".join(shown(each) for each in known)
+        super().__init__(
+            f"{where} has {field} {shown(value)}; only {names} is known. Remove it, or register it again "
+            "with webui-async endpoint apply"
+        )
+        self.field = field
 
 
 class BadSignature(PipelineError):
