@@ -1,6 +1,9 @@
 """What follows an ending: index status, SNS, callback queue, metrics, active entry gone.
 
-Each step is repeatable. The entry under active/ goes last, so it says whether there is anything left to do.
+Each step is repeatable. The entry under active/ goes last, so it says whether there is anything left to do: a
+message that comes again finds it gone and does nothing. When a run breaks off before that, or two run at
+once, the steps are done twice: the topic's readers and the metrics then have the ending twice, which an alarm
+can bear; deliver calls back once all the same.
 """
 
 from __future__ import annotations
@@ -8,21 +11,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
-
+from handlers import metrics
 from handlers.logs import logger
 from handlers.wiring import Wiring
 from webui_async.contract import keys
-from webui_async.contract.job import Job, Result, Status
+from webui_async.contract.job import Job, Result
 from webui_async.store import Store
-
-NAMESPACE = "WebuiAsync"
-_COUNTERS = {
-    Status.SUCCEEDED: "JobsSucceeded",
-    Status.FAILED: "JobsFailed",
-    Status.CANCELED: "JobsCanceled",
-    Status.EXPIRED: "JobsExpired",
-}
 
 
 def finish(world: Wiring, job_id: str) -> None:
@@ -46,7 +40,7 @@ def _tell(world: Wiring, job_id: str) -> None:
     _index(world.store, job, result)
     _publish(world, job, result)
     _enqueue_callback(world, job, result)
-    _measure(job, result)
+    metrics.count(world.settings.endpoint, result)
     logger().info("job ended", job_id=job_id, status=result.status.value)
 
 
@@ -95,20 +89,3 @@ def _enqueue_callback(world: Wiring, job: Job, result: Result) -> None:
         MessageGroupId=job.id,
         MessageDeduplicationId=f"{job.id}.{event}",
     )
-
-
-def _measure(job: Job, result: Result) -> None:
-    """One line of CloudWatch's embedded metric format."""
-    metrics = EphemeralMetrics(namespace=NAMESPACE, service="webui-async")
-    metrics.add_dimension("endpoint", job.endpoint)
-    metrics.add_metric(_COUNTERS[result.status], MetricUnit.Count, 1)
-    times = {
-        "QueuedSeconds": result.metrics.queued_s,
-        "DrawingSeconds": result.metrics.drawing_s,
-        "TotalSeconds": result.metrics.total_s,
-    }
-    for name, seconds in times.items():
-        if seconds is not None:
-            metrics.add_metric(name, MetricUnit.Seconds, seconds)
-    metrics.add_metadata("job_id", job.id)
-    metrics.flush_metrics()

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.translated import FUNCTIONS, kinds_of, of_type
+from tests.contract.translated import FUNCTIONS, PATH, PSEUDO, kinds_of, of_type
+from webui_async.local.template import read_template
 
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
@@ -115,3 +116,62 @@ def test_the_container_reads_what_it_draws_with_and_may_not_touch_sagemaker() ->
 @pytest.mark.parametrize("role", ["SubmitRole", "ApiRole", "CompleteRole", "DeliverRole", "ReapRole"])
 def test_functions_read_no_model(role: str) -> None:
     assert not {"model", "pack", "async-out"} & allowed_keys(role, "s3:GetObject")
+
+
+# What a parameter adds --------------------------------------------------------------------------------------
+
+KEY_ARN = "arn:aws:kms:eu-central-1:123456789012:key/0a1b2c3d"
+
+
+def added_by(**parameters: str) -> dict[str, Any]:
+    """The policies that the template has only with these parameters."""
+    resources = read_template(PATH, parameters, PSEUDO).resources.values()
+    return {one.name: one.properties for one in resources if one.type == "AWS::IAM::Policy"}
+
+
+def test_no_parameter_adds_no_policy() -> None:
+    assert added_by() == {}
+
+
+def test_a_key_of_ones_own_is_used_through_s3_and_by_those_who_read_and_write_objects() -> None:
+    (policy,) = added_by(KmsKeyArn=KEY_ARN).values()
+    (statement,) = policy["PolicyDocument"]["Statement"]
+
+    assert {role["Ref"] for role in policy["Roles"]} == set(ACTIONS)
+    assert set(statement["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey"}
+    assert statement["Resource"] == {"Ref": "KmsKeyArn"}
+    via = statement["Condition"]["StringEquals"]["kms:ViaService"]
+    assert via == {"Fn::Sub": "s3.${AWS::Region}.${AWS::URLSuffix}"}
+
+
+def test_an_endpoint_in_a_network_of_ones_own_makes_network_interfaces_and_nothing_else() -> None:
+    (policy,) = added_by(EndpointInVpc="true").values()
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    changes = {action for action in statement["Action"] if not action.startswith("ec2:Describe")}
+
+    assert policy["Roles"] == [{"Ref": "EndpointRole"}]
+    assert changes == {
+        "ec2:CreateNetworkInterface",
+        "ec2:CreateNetworkInterfacePermission",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DeleteNetworkInterfacePermission",
+    }
+
+
+def test_a_role_has_no_name_of_its_own_so_plain_iam_capability_is_enough() -> None:
+    """`webui-async stack deploy` passes CAPABILITY_IAM, which does not do for names that we choose."""
+    for kind in ("Role", "ManagedPolicy", "InstanceProfile", "User", "Group"):
+        for properties in of_type(f"AWS::IAM::{kind}").values():
+            assert not {f"{kind}Name", "ManagedPolicyName"} & set(properties)
+
+
+def test_the_container_logs_to_its_endpoints_group_only_and_the_group_forgets() -> None:
+    (statement,) = (one for one in statements("EndpointRole") if "logs:PutLogEvents" in listed(one["Action"]))
+    group = of_type("AWS::Logs::LogGroup")["EndpointLog"]
+
+    assert statement["Resource"] == {"Fn::GetAtt": ["EndpointLog", "Arn"]}
+    assert group["LogGroupName"] == {"Fn::Sub": "/aws/sagemaker/Endpoints/${EndpointName}"}
+    assert all(
+        one["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+        for one in of_type("AWS::Logs::LogGroup").values()
+    )

@@ -21,7 +21,7 @@ class HandlerSettings:
     """What the five Lambda functions need to know."""
 
     bucket: str  #: holds jobs, uploads, catalogs and model packs
-    endpoint: str = ""  #: the SageMaker endpoint that draws; submit and api only
+    endpoint: str = ""  #: the SageMaker endpoint that draws; submit, api and complete
     topic_arn: str = ""  #: SNS topic that every ending is published to; complete only
     events_queue_url: str = ""  #: queue of S3 and SageMaker events; reap only
     callbacks_queue_url: str = ""  #: FIFO queue of callbacks to deliver; complete and deliver

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from tests.unit.handlers.stage import (
 )
 from webui_async.contract import keys
 from webui_async.contract.errors import StoreError
-from webui_async.contract.job import Job, Status
+from webui_async.contract.job import Job, Result, Status
 
 HOOK = "https://hooks.example.com/done"
 
@@ -84,16 +85,69 @@ def test_a_job_without_callback_url_makes_no_callback(stage: Stage) -> None:
     assert len(stage.take(stage.heard_url)) == 1
 
 
-def test_metrics_go_out_as_one_embedded_metric_line(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    ended(stage)
+def embedded_metrics(printed: str) -> list[dict[str, Any]]:
+    """The lines of a function's log that CloudWatch makes metrics of."""
+    return [line for line in map(json.loads, printed.splitlines()) if "_aws" in line]
+
+
+@pytest.mark.parametrize(
+    ("status", "counter"),
+    [
+        ("succeeded", "JobsSucceeded"),
+        ("failed", "JobsFailed"),
+        ("canceled", "JobsCanceled"),
+        ("expired", "JobsExpired"),
+    ],
+)
+def test_an_ending_is_counted_in_one_embedded_metric_line(
+    stage: Stage, capsys: pytest.CaptureFixture[str], status: str, counter: str
+) -> None:
+    ended(stage, Status(status))
 
     complete(stage.world, record_of("sqs_s3_put_result"))
 
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    (line,) = [line for line in lines if "_aws" in line]
-    assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "WebuiAsync"
-    assert line["endpoint"] == ENDPOINT
-    assert line["JobsSucceeded"] == [1] and line["QueuedSeconds"] == [1.5] and line["DrawingSeconds"] == [2.5]
+    (line,) = embedded_metrics(capsys.readouterr().out)
+    (directive,) = line.pop("_aws")["CloudWatchMetrics"]
+    assert directive["Namespace"] == "WebuiAsync" and directive["Dimensions"] == [["EndpointName"]]
+    assert {one["Name"]: one["Unit"] for one in directive["Metrics"]} == {
+        counter: "Count",
+        "QueuedSeconds": "Seconds",
+        "DrawingSeconds": "Seconds",
+        "TotalSeconds": "Seconds",
+        "CostUsd": "None",
+    }
+    assert line == {
+        "EndpointName": ENDPOINT,
+        "job_id": RECORDED_ID,
+        counter: [1.0],
+        "QueuedSeconds": [1.5],
+        "DrawingSeconds": [2.5],
+        "TotalSeconds": [4.0],
+        "CostUsd": [0.001],
+    }
+
+
+def test_what_is_not_known_of_an_ending_is_no_metric(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage.store.end(Result(stage.accept(RECORDED_ID).id, Status.EXPIRED, 0.0))
+
+    complete(stage.world, record_of("sqs_s3_put_result"))
+
+    (line,) = embedded_metrics(capsys.readouterr().out)
+    assert set(line) == {"_aws", "EndpointName", "job_id", "JobsExpired"}
+
+
+def test_an_ending_counts_for_the_endpoint_that_the_alarms_name(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended(stage)
+    world = replace(stage.world, settings=replace(stage.world.settings, endpoint="renamed"))
+
+    complete(world, record_of("sqs_s3_put_result"))
+
+    (line,) = embedded_metrics(capsys.readouterr().out)
+    assert line["EndpointName"] == "renamed"
 
 
 @pytest.mark.parametrize("name", ["sqs_s3_put_result", "sqs_s3_put_result_moto", "sqs_reap"])
@@ -105,7 +159,7 @@ def test_every_source_of_an_ending_is_understood(stage: Stage, name: str) -> Non
     assert stage.keys_under("active/") == []
 
 
-def test_doubled_messages_tell_an_ending_once(stage: Stage) -> None:
+def test_doubled_messages_tell_an_ending_once(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     ended(stage)
 
     for name in ("sqs_s3_put_result", "sqs_reap", "sqs_s3_put_result"):
@@ -113,6 +167,7 @@ def test_doubled_messages_tell_an_ending_once(stage: Stage) -> None:
 
     assert len(stage.take(stage.callbacks_url)) == 1
     assert len(stage.take(stage.heard_url)) == 1
+    assert len(embedded_metrics(capsys.readouterr().out)) == 1
 
 
 @pytest.mark.parametrize("write", range(4))
@@ -129,6 +184,19 @@ def test_a_crash_before_any_write_is_made_good_by_the_next_message(stage: Stage,
     assert stage.take(stage.callbacks_url) == [{"job_id": job.id, "event": "job.succeeded"}]
     assert stage.take(stage.heard_url) != []
     assert stage.keys_under("active/") == []
+
+
+def test_a_crash_between_the_metrics_and_the_last_write_counts_the_ending_twice(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The price of a metric that needs no state of its own. The order is metrics, then the active entry."""
+    ended(stage)
+
+    with stage.killed_before_write(3):
+        complete(stage.world, record_of("sqs_s3_put_result"))
+    complete(stage.world, record_of("sqs_s3_put_result"))
+
+    assert len(embedded_metrics(capsys.readouterr().out)) == 2
 
 
 def test_the_four_writes_of_an_ending_come_in_order(stage: Stage) -> None:
