@@ -188,6 +188,11 @@ class Client:
                 return
             left = None if left is None else left - len(page["jobs"])
 
+    def models(self) -> dict[str, Any]:
+        """The weight files that a payload may name: `checkpoints`, `loras`…, and the `default_checkpoint`."""
+        held: dict[str, Any] = self._json("GET", "/models")
+        return held
+
     def upload(self, picture: bytes | str | Path) -> str:
         """What stands for the picture in a payload, `upload:…`.
 

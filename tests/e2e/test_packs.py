@@ -54,14 +54,10 @@ def refusal_of(road: Road, lora: str) -> tuple[int, str]:
 
 
 def replace_endpoint(road: Road, pack_uri: str) -> None:
-    """The endpoint is deleted and made again from another pack, as one does it on AWS."""
+    """The endpoint has another pack: instances with it take over from those it had."""
     old = road.serve_pid()
-    sagemaker = road.stack.cloud.client("sagemaker")
-    sagemaker.delete_endpoint(EndpointName=ENDPOINT)
-    sagemaker.delete_endpoint_config(EndpointConfigName=ENDPOINT)
-    sagemaker.delete_model(ModelName=ENDPOINT)
-    eventually(lambda: not psutil.pid_exists(old))
     road.stack.create_endpoint(pack_uri)
+    eventually(lambda: not psutil.pid_exists(old), 60.0)
     road.stack.wait_ready()
 
 

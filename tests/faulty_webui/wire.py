@@ -87,4 +87,6 @@ def listen(engine: Served, port: int) -> None:
     """Answer on loopback until killed."""
     Handler.engine = engine
     ThreadingHTTPServer.daemon_threads = True
+    # serve asks for all lists at once; a connection over the queue would be tried again after a second.
+    ThreadingHTTPServer.request_queue_size = 128
     ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever(poll_interval=0.05)

@@ -23,6 +23,11 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--times", type=int, default=1, help="how many drawings go wrong; 0 means every one")
     parser.add_argument("--start-delay", type=float, default=1.0, help="seconds until slow_start.py listens")
     parser.add_argument(
+        "--since-parent",
+        action="store_true",
+        help="--start-delay counts from the start of the process that starts slow_start.py",
+    )
+    parser.add_argument(
         "--leak-bytes", type=int, default=1 << 20, help="what a drawing of leaks_memory.py keeps"
     )
     parser.add_argument(

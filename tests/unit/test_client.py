@@ -312,6 +312,13 @@ def png() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 4))
 
 
+def test_models_tells_what_the_endpoint_holds(client: Client, script: Script) -> None:
+    held = {"checkpoints": [{"name": "ink", "family": "SD1"}], "default_checkpoint": "ink"}
+    script.add(200, held)
+    assert client.models() == held
+    assert (script.asked[0].method, script.asked[0].url) == ("GET", f"{API}/models")
+
+
 @pytest.mark.parametrize("as_given", [lambda path: path, str, lambda path: path.read_bytes()])
 def test_upload_puts_the_file_where_the_api_says(
     client: Client, script: Script, tmp_path: Path, as_given: Callable[[Path], Any]

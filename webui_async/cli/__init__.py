@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from webui_async import __version__
-from webui_async.cli import models
+from webui_async.cli import endpoint, models, simulate, stack
 from webui_async.contract.errors import PipelineError
 from webui_async.contract.signature import owner_secret
 
 LOCAL_HINT = "this needs the extra `local`: run `make demo`, or pip install 'webui-async[local]'"
+#: Package -> what to do when it is missing; LOCAL_HINT for all others.
+HINTS = {"matplotlib": "--plot needs the extra `simulate`: pip install 'webui-async[simulate]'"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PipelineError as error:
         print(f"webui-async: {error}", file=sys.stderr)
     except ModuleNotFoundError as error:
-        print(f"webui-async: {error.name} is not installed; {LOCAL_HINT}", file=sys.stderr)
+        print(
+            f"webui-async: {error.name} is not installed; {HINTS.get(error.name or '', LOCAL_HINT)}",
+            file=sys.stderr,
+        )
     except KeyboardInterrupt:
         return 130
     return 1
@@ -52,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.set_defaults(run=run)
     models.add_command(commands)
+    stack.add_command(commands)
+    endpoint.add_command(commands)
+    simulate.add_command(commands)
     secret = commands.add_parser(
         "callback-secret", help="an owner's callback secret, from the stack's master secret"
     )

@@ -56,11 +56,25 @@ _RESOURCES: dict[str, tuple[tuple[str, str], ...]] = {
     "sns": (("TopicArn", "{value}"), ("TargetArn", "{value}")),
     "sts": (("RoleArn", "{value}"),),
     "secretsmanager": (("SecretId", "arn:aws:secretsmanager:{region}:{account}:secret:{value}"),),
-    "logs": (("logGroupName", "arn:aws:logs:{region}:{account}:log-group:{value}"),),
+    # Policies name a group with `:*` at its end. Source: CloudWatch Logs user guide, "Resources".
+    "logs": (("logGroupName", "arn:aws:logs:{region}:{account}:log-group:{value}:*"),),
     "sagemaker": (
         ("EndpointName", "arn:aws:sagemaker:{region}:{account}:endpoint/{value}"),
         ("EndpointConfigName", "arn:aws:sagemaker:{region}:{account}:endpoint-config/{value}"),
         ("ModelName", "arn:aws:sagemaker:{region}:{account}:model/{value}"),
+        ("ResourceArn", "{value}"),
+    ),
+    "cloudformation": (("StackName", "arn:aws:cloudformation:{region}:{account}:stack/{value}/local"),),
+    "ecr": (
+        ("repositoryName", "arn:aws:ecr:{region}:{account}:repository/{value}"),
+        ("repositoryNames", "arn:aws:ecr:{region}:{account}:repository/{value}"),
+    ),
+    "monitoring": (
+        ("AlarmName", "arn:aws:cloudwatch:{region}:{account}:alarm:{value}"),
+        ("AlarmNames", "arn:aws:cloudwatch:{region}:{account}:alarm:{value}"),
+    ),
+    "application-autoscaling": (
+        ("ResourceId", "arn:aws:application-autoscaling:{region}:{account}:scalable-target/{value}"),
     ),
 }
 
@@ -70,13 +84,15 @@ def calls_of(request: HttpRequest, service: str, region: str, account: str) -> l
     context = {"aws:SecureTransport": "true", "aws:RequestedRegion": region}
     if service == "s3":
         return _s3_calls(request, context)
+    if service == "apigateway":
+        return [Call(f"apigateway:{request.method}", f"arn:aws:apigateway:{region}::{request.path}", context)]
     parameters = _parameters(request)
     operation = request.headers.get("x-amz-target", "").rpartition(".")[2] or str(
         parameters.get("Action", "")
     )
     operation = operation or f"{request.method} {request.path}"
     action = f"{_PREFIXES.get(service, service)}:{_SINGULAR.get(service, {}).get(operation, operation)}"
-    return [Call(action, _resource(parameters, service, region, account), context)]
+    return [Call(action, place, context) for place in _resources(parameters, service, region, account)]
 
 
 def _parameters(request: HttpRequest) -> Mapping[str, Any]:
@@ -89,14 +105,19 @@ def _parameters(request: HttpRequest) -> Mapping[str, Any]:
     return dict(parse_qsl(request.body.decode("utf-8", "replace"))) | request.query_items()
 
 
-def _resource(parameters: Mapping[str, Any], service: str, region: str, account: str) -> str:
+def _resources(parameters: Mapping[str, Any], service: str, region: str, account: str) -> list[str]:
     for name, shape in _RESOURCES.get(service, ()):
         value = parameters.get(name)
-        if isinstance(value, str):
-            if value.startswith("arn:"):
-                return value
-            return shape.format(region=region, account=account, value=value, last=value.rsplit("/", 1)[-1])
-    return "*"
+        values = value if isinstance(value, list) else [value]
+        if named := [each for each in values if isinstance(each, str)]:
+            return [_arn(each, shape, region, account) for each in named]
+    return ["*"]
+
+
+def _arn(value: str, shape: str, region: str, account: str) -> str:
+    if value.startswith("arn:"):
+        return value
+    return shape.format(region=region, account=account, value=value, last=value.rsplit("/", 1)[-1])
 
 
 def _s3_calls(request: HttpRequest, context: dict[str, str]) -> list[Call]:

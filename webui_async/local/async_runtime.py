@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
 
 import httpx
 
@@ -20,21 +21,38 @@ from webui_async.local.invocation import Answer, Invocation, failed, message, re
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Variant:
+    """Whom invocations are given to, and how."""
+
+    spec: EndpointSpec
+    role: ExecutionRole
+    fleet: Fleet
+
+
 class AsyncRuntime:
     """Hands invocations to instances, writes what they answer, and tells the topics."""
 
-    def __init__(
-        self,
-        spec: EndpointSpec,
-        role: ExecutionRole,
-        fleet: Fleet,
-        http: httpx.AsyncClient,
-        now: Callable[[], float],
-    ):
-        self.spec = spec
-        self._role, self._fleet, self._http, self._now = role, fleet, http, now
+    def __init__(self, variant: Variant, http: httpx.AsyncClient, now: Callable[[], float]):
+        self._variant, self._http, self._now = variant, http, now
         self._queue: deque[Invocation] = deque()
+        self._in_hand = 0  # given to an instance and not answered
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def spec(self) -> EndpointSpec:
+        """What an invocation that is accepted now goes by."""
+        return self._variant.spec
+
+    @property
+    def backlog(self) -> int:
+        """Invocations that wait or are in hand."""
+        return len(self._queue) + self._in_hand
+
+    def move_to(self, variant: Variant) -> None:
+        """Give what waits to other instances from now on; those that hold an invocation still answer it."""
+        self._variant = variant
+        self.dispatch()
 
     def accept(self, invocation: Invocation) -> None:
         self._queue.append(invocation)
@@ -43,9 +61,11 @@ class AsyncRuntime:
     def dispatch(self) -> None:
         """Give out what can be given out, and fail what waited too long."""
         self._fail_expired()
-        while self._queue and (instance := self._fleet.free_instance(self.spec.max_concurrent)):
+        variant = self._variant
+        while self._queue and (instance := variant.fleet.free_instance(variant.spec.max_concurrent)):
             instance.in_flight += 1
-            self._begin(self._carry_out(self._queue.popleft(), instance))
+            self._in_hand += 1
+            self._begin(self._carry_out(self._queue.popleft(), variant, instance))
 
     async def close(self) -> None:
         """What waits is dropped, as when an endpoint is deleted; answers that are here are still written."""
@@ -60,26 +80,27 @@ class AsyncRuntime:
             self._queue = deque(invocation for invocation in waiting if now < invocation.expires_at)
             for invocation in waiting:
                 if now >= invocation.expires_at:
-                    self._begin(self._report(invocation, _EXPIRED))
+                    self._begin(self._report(invocation, self._variant, _EXPIRED))
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _carry_out(self, invocation: Invocation, instance: Instance) -> None:
+    async def _carry_out(self, invocation: Invocation, variant: Variant, instance: Instance) -> None:
         try:
-            answer = await self._answer(invocation, instance)
+            answer = await self._answer(invocation, variant.role, instance)
         finally:
             instance.in_flight -= 1
+            self._in_hand -= 1
             self.dispatch()
-        await self._report(invocation, answer)
+        await self._report(invocation, variant, answer)
 
-    async def _answer(self, invocation: Invocation, instance: Instance) -> Answer:
+    async def _answer(self, invocation: Invocation, role: ExecutionRole, instance: Instance) -> Answer:
         try:
-            body = await self._body(invocation)
+            body = await _body(invocation, role)
         except StoreError as error:
-            return failed(f"ClientError: the input cannot be read as role {self._role.arn}: {error}")
+            return failed(f"ClientError: the input cannot be read as role {role.arn}: {error}")
         if body is None:
             return failed(f"ClientError: there is no object at {invocation.input_uri}")
         try:
@@ -103,29 +124,28 @@ class AsyncRuntime:
             return failed("ClientError: the container's answer has no Content-Length")
         return Answer(reply.content, content_type)
 
-    async def _body(self, invocation: Invocation) -> bytes | None:
-        if invocation.input_uri is None:
-            return invocation.body
-        return await asyncio.to_thread(self._role.read, invocation.input_uri)
+    async def _report(self, invocation: Invocation, variant: Variant, answer: Answer) -> None:
+        await asyncio.to_thread(self._tell, invocation, variant.spec, variant.role, answer)
 
-    async def _report(self, invocation: Invocation, answer: Answer) -> None:
-        await asyncio.to_thread(self._tell, invocation, answer)
-
-    def _tell(self, invocation: Invocation, answer: Answer) -> None:
+    def _tell(self, invocation: Invocation, spec: EndpointSpec, role: ExecutionRole, answer: Answer) -> None:
         if answer.failure is None:
             try:
-                self._role.write(invocation.output_uri, answer.body, answer.content_type)
+                role.write(invocation.output_uri, answer.body, answer.content_type)
             except StoreError as error:
-                answer = failed(
-                    f"ClientError: the output cannot be written as role {self._role.arn}: {error}"
-                )
+                answer = failed(f"ClientError: the output cannot be written as role {role.arn}: {error}")
         if answer.failure is not None and invocation.failure_uri is not None:
             with _logged(invocation):
-                self._role.write(invocation.failure_uri, answer.body, answer.content_type)
-        topic = self.spec.success_topic if answer.failure is None else self.spec.error_topic
+                role.write(invocation.failure_uri, answer.body, answer.content_type)
+        topic = spec.success_topic if answer.failure is None else spec.error_topic
         if topic is not None:
             with _logged(invocation):
-                self._role.publish(topic, message(self.spec, invocation, answer, self._now()))
+                role.publish(topic, message(spec, invocation, answer, self._now()))
+
+
+async def _body(invocation: Invocation, role: ExecutionRole) -> bytes | None:
+    if invocation.input_uri is None:
+        return invocation.body
+    return await asyncio.to_thread(role.read, invocation.input_uri)
 
 
 @contextlib.contextmanager

@@ -17,13 +17,14 @@ from typing import Any
 
 from webui_async.local.control_plane import REGION, ControlPlane, Credentials
 from webui_async.local.deployed import ApiKey, Deployed
-from webui_async.local.deployment import deploy_template
+from webui_async.local.deployment import deploy_template, record_stack
 from webui_async.local.errors import FunctionFailed, StackError
 from webui_async.local.events import QueueReader, Scheduler
 from webui_async.local.functions import FunctionPool, function_environment
 from webui_async.local.gateway import Gateway, listen
 from webui_async.local.iam import Permissions
 from webui_async.local.metering import Metering
+from webui_async.local.teardown import StackWatch, remove_all
 
 STACK = "webui-async"
 #: Processes per function at most: those behind the API hold lines, the others work in batches.
@@ -42,6 +43,7 @@ class Cloud:
         self._readers: list[QueueReader] = []
         self._scheduler = Scheduler((), self.invoke)
         self._metering: Metering | None = None
+        self._watch: StackWatch | None = None
 
     @classmethod
     def start(cls, work_dir: Path, port: int = 0, region: str = REGION) -> Cloud:
@@ -66,6 +68,7 @@ class Cloud:
     ) -> Deployed:
         """Make what the template says, start its functions, and serve its API, queues and schedules.
 
+        The control plane has the stack by its name from then on; who deletes it there takes all of it down.
         runtime_url: where InvokeEndpointAsync is served; it may begin to answer later.
         Raises TemplateError, and StackError when a function cannot be imported.
         """
@@ -75,19 +78,30 @@ class Cloud:
         stages = {stage: self.deployed.apis[api_id] for stage, api_id in self.deployed.stages.items()}
         self._gateway.start(stages, self._metering, self.invoke)
         self._start_events()
+        self._watch = StackWatch(self.plane, record_stack(self.plane, stack, self.deployed), self._take_down)
+        self._watch.start()
         return self.deployed
 
     def stop(self) -> None:
         """End everything that `start` and `deploy` started."""
+        if self._watch is not None:
+            self._watch.stop()
+        self._stop_serving()
+        self.plane.stop()
+        for reader in self._readers:
+            reader.join(5.0)
+
+    def _stop_serving(self) -> None:
         self._scheduler.stop()
         for reader in self._readers:
             reader.stop()
         for pool in self._pools.values():
             pool.stop()
         self._gateway.stop()
-        self.plane.stop()
-        for reader in self._readers:
-            reader.join(5.0)
+
+    def _take_down(self) -> None:
+        self._stop_serving()
+        remove_all(self.plane, self.deployed.resources)
 
     @property
     def endpoint_url(self) -> str:

@@ -132,9 +132,10 @@ def make_stage(builder: Builder, name: str, properties: Properties) -> Made:
 @MAKERS.of("AWS::ApiGateway::ApiKey", "Name Enabled Value", ignored="StageKeys GenerateDistinctId")
 def make_api_key(builder: Builder, name: str, properties: Properties) -> Made:
     value = properties.get("Value") or secrets.token_urlsafe(30)
-    key = ApiKey(
-        secrets.token_hex(5), properties.get("Name", name), value, _is_on(properties.get("Enabled", False))
-    )
+    label, is_enabled = properties.get("Name", name), _is_on(properties.get("Enabled", False))
+    # The control plane has it too, for whoever asks by the stack's output for the key's value.
+    made = builder.plane.client("apigateway").create_api_key(name=label, enabled=is_enabled, value=value)
+    key = ApiKey(made["id"], label, value, is_enabled)
     builder.deployed.api_keys[key.id] = key
     return Made(key.id, {"APIKeyId": key.id})
 

@@ -6,6 +6,7 @@ import functools
 import json
 import subprocess
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from botocore.config import Config
 from webui_async.local import children, service_model
 from webui_async.local.errors import StackError
 from webui_async.local.policy import Call, Principal, Verdict, judge
+from webui_async.local.private_routes import PrivateRoutes
 
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
@@ -50,6 +52,7 @@ class ControlPlane:
         self.endpoint_url = f"http://127.0.0.1:{port}"
         self.admin, self.region = admin, region
         self._session = boto3.Session(region_name=region)
+        self._private = PrivateRoutes(self.endpoint_url, admin, region)
         service_model.register(self._session.events)
 
     @classmethod
@@ -104,6 +107,14 @@ class ControlPlane:
             aws_session_token=keys.session_token,
             config=self._config.merge(Config(signature_version="s3v4")) if name == "s3" else self._config,
         )
+
+    def tell(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """What one of our own routes answers: see moto_routes.py. Raises StackError when it does not."""
+        return self._private.put(path, document)
+
+    def set_quota(self, instance_type: str, instances: int | None) -> None:
+        """All endpoints together may want so many instances of the type; None, as at first: any number."""
+        self.tell(f"quotas/{instance_type}", {"instances": instances})
 
     def assume(self, role_arn: str, service: str = "lambda.amazonaws.com") -> Credentials:
         """Credentials of the role, as the service that runs under it gets them.

@@ -99,10 +99,22 @@ class UsagePlan:
     key_ids: set[str] = field(default_factory=set)
 
 
+@dataclass(frozen=True)
+class MadeResource:
+    """A resource of the template that exists."""
+
+    name: str  #: in the template
+    type: str
+    ref: str  #: what Ref gives: its name, ARN or URL
+    is_retained: bool = False  #: it outlives its stack
+
+
 @dataclass
 class Deployed:
     """Everything that one template made, by its name in the template unless a field says otherwise."""
 
+    resources: list[MadeResource] = field(default_factory=list)  #: in the order in which they were made
+    parameters: dict[str, str] = field(default_factory=dict)  #: the template's own, defaults included
     functions: dict[str, Function] = field(default_factory=dict)
     event_sources: dict[str, EventSource] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)

@@ -23,12 +23,23 @@ _FILES, _ARCHIVE = ("S3Prefix", "None"), ("S3Object", "Gzip")
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """One endpoint as the control plane wants it now."""
+
+    arn: str
+    created_at: datetime
+    status: str  #: EndpointStatus
+    config: str  #: the endpoint configuration to run by; the new one while an update is under way
+    capacity: int  #: how many instances by it
+
+
+@dataclass(frozen=True)
 class EndpointSpec:
-    """One asynchronous endpoint with one variant."""
+    """One asynchronous endpoint with one variant, by one endpoint configuration."""
 
     name: str
     arn: str
-    created_at: datetime
+    config: str  #: the endpoint configuration's name
     variant: str
     role_arn: str
     environment: Mapping[str, str]  #: the Model's own
@@ -49,15 +60,27 @@ class EndpointSpec:
         return self.arn.split(":")[4]
 
 
-def read_spec(sagemaker: SageMakerClient, name: str) -> EndpointSpec:
-    """The endpoint as the control plane describes it.
+def read_wanted(sagemaker: SageMakerClient, name: str) -> Wanted:
+    """What the control plane wants of the endpoint. Raises botocore's errors."""
+    endpoint: Mapping[str, Any] = sagemaker.describe_endpoint(EndpointName=name)
+    pending = endpoint.get("PendingDeploymentSummary") or {}
+    variants = pending.get("ProductionVariants") or endpoint.get("ProductionVariants") or [{}]
+    return Wanted(
+        arn=endpoint["EndpointArn"],
+        created_at=endpoint["CreationTime"],
+        status=endpoint["EndpointStatus"],
+        config=pending.get("EndpointConfigName") or endpoint["EndpointConfigName"],
+        capacity=variants[0].get("DesiredInstanceCount", 0),
+    )
 
-    DescribeEndpoint of moto lacks AsyncInferenceConfig, so that comes from the endpoint configuration.
+
+def read_spec(sagemaker: SageMakerClient, name: str, arn: str, config_name: str) -> EndpointSpec:
+    """The endpoint as that endpoint configuration, and the model that it names, describe it.
+
     Raises EndpointFailed for one that is not asynchronous, or whose parts are missing or not to be had.
     """
     try:
-        endpoint = sagemaker.describe_endpoint(EndpointName=name)
-        config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=config_name)
         variant = config["ProductionVariants"][0]
         model = sagemaker.describe_model(ModelName=variant["ModelName"])
     except (ClientError, BotoCoreError) as error:
@@ -70,8 +93,8 @@ def read_spec(sagemaker: SageMakerClient, name: str) -> EndpointSpec:
     container = model.get("PrimaryContainer") or model["Containers"][0]
     return EndpointSpec(
         name=name,
-        arn=endpoint["EndpointArn"],
-        created_at=endpoint["CreationTime"],
+        arn=arn,
+        config=config_name,
         variant=variant["VariantName"],
         role_arn=model["ExecutionRoleArn"],
         environment=container.get("Environment", {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from webui_async.contract.errors import EndpointFailed as EndpointFailed
 from webui_async.contract.errors import PipelineError
 
 
@@ -25,12 +26,6 @@ class FunctionFailed(PipelineError):
     def __init__(self, function: str, kind: str, message: str):
         super().__init__(f"{function}: {kind}: {message}")
         self.kind = kind  #: Lambda's errorType
-
-
-class EndpointFailed(PipelineError):
-    """An endpoint cannot be brought up."""
-
-    code = "endpoint_failed"
 
 
 class PackUnreadable(PipelineError):

@@ -30,6 +30,9 @@ class Account(Protocol):
     def assume(self, role_arn: str, service: str = ...) -> Credentials:
         """Credentials of the role, as `service` gets them."""
 
+    def tell(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """What a route of moto_routes.py answers. Raises StackError."""
+
 
 class ExecutionRole:
     """The role's own clients, so that what its policy forbids fails here as it would on AWS."""
@@ -48,6 +51,12 @@ class ExecutionRole:
         }
         self.s3: S3Client = account.client("s3", credentials)
         self._sns: SNSClient = account.client("sns", credentials)
+        self._account, self._credentials = account, credentials
+
+    @property
+    def logs(self) -> Any:
+        """A client of CloudWatch Logs."""
+        return self._account.client("logs", self._credentials)
 
     def read(self, uri: str) -> bytes | None:
         """The object's bytes, or None when there is none. Raises StoreError."""

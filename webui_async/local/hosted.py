@@ -3,68 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import itertools
 import logging
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 
-from webui_async.contract.errors import PipelineError
 from webui_async.local.async_runtime import AsyncRuntime
-from webui_async.local.endpoint_spec import EndpointSpec, read_spec
-from webui_async.local.execution_role import Account, ExecutionRole
-from webui_async.local.fleet import Fleet
-from webui_async.local.instance import Instance, InstanceView, Timing
-from webui_async.local.machine import closed_to_others, free_ports
-from webui_async.local.model_data import fetch
-
-if TYPE_CHECKING:
-    from mypy_boto3_sagemaker import SageMakerClient
+from webui_async.local.endpoint_spec import Wanted
+from webui_async.local.generation import Generation, Host
+from webui_async.local.instance import InstanceView
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Host:
-    """What all endpoints on this machine share."""
-
-    account: Account
-    sagemaker: SageMakerClient
-    work_dir: Path
-    command: Sequence[str]  #: the image's ENTRYPOINT
-    image_environment: Mapping[str, str]  #: what the image itself sets
-    timing: Timing
-    now: Callable[[], float]
-
-    @functools.cached_property
-    def ports(self) -> Iterator[int]:
-        return free_ports()
-
-    @functools.cached_property
-    def engine_user(self) -> dict[str, str]:
-        """A setting for serve when the engine cannot run as a user of its own here."""
-        closed = closed_to_others(self.work_dir) if os.geteuid() == 0 else None
-        if closed is None:
-            return {}
-        logger.warning("engines run as root: no other user of this machine may enter %s", closed)
-        return {"WEBUI_ASYNC_ENGINE_UID": "0"}
+CREATING, FAILED, IN_PROGRESS = "Creating", "Failed", ("Creating", "Updating")
 
 
 class Hosted:
-    """Its queue and its instances, once they can be had."""
+    """Its queue, the instances that it is given to, and those that are to take over."""
 
-    def __init__(self, name: str, created_at: datetime, host: Host):
-        self.name, self.created_at, self._host = name, created_at, host
-        self.failure: str | None = None  #: why it cannot be brought up
-        self._capacity = 0
-        self._numbers = itertools.count(1)
-        self._fleet: Fleet | None = None
+    def __init__(self, name: str, wanted: Wanted, host: Host, on_change: Callable[[], None]):
+        """on_change: called when there may be something to report."""
+        self.name, self.created_at = name, wanted.created_at
+        self.status = wanted.status  #: EndpointStatus, as the control plane said last
+        self._host, self._on_change = host, on_change
+        self._failure: str | None = None  # kept when the instances that failed are let go
         self._runtime: AsyncRuntime | None = None
         self._http = httpx.AsyncClient(
             # A kept connection may be closed by the container just as the next invocation is sent.
@@ -72,79 +35,113 @@ class Hosted:
             timeout=httpx.Timeout(None, connect=5.0),
             trust_env=False,
         )
-        self._opening = asyncio.create_task(self._open())
+        self._current = self._generation(wanted)
+        self._next: Generation | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._told: dict[str, Any] = {}
 
     def views(self) -> list[InstanceView]:
-        return self._fleet.views() if self._fleet else []
+        """All instances, those of a configuration that is being brought up last."""
+        return self._current.views() + (self._next.views() if self._next else [])
 
     @property
     def trouble(self) -> str | None:
         """Why it does not work, as far as is known."""
-        return self.failure or (self._fleet.failure if self._fleet else None)
+        return self._failure or self._current.trouble
+
+    @property
+    def load(self) -> tuple[str, int, int] | None:
+        """(variant, jobs queued and in hand, instances in service); None while it cannot take jobs."""
+        variant = self._current.variant
+        if self._runtime is None or variant is None:
+            return None
+        return variant.spec.variant, self._runtime.backlog, self._current.in_service
 
     async def runtime(self) -> AsyncRuntime | None:
         """Its queue, as soon as its model data is here; None when it cannot be brought up."""
-        await asyncio.shield(self._opening)
-        return self._runtime
+        await self._current.opened()
+        self._take_invocations()
+        return None if self.status == FAILED else self._runtime
 
-    def follow(self, capacity: int) -> None:
-        """Have that many instances, and look after the queue."""
-        if self._fleet and self._runtime:
-            if capacity != self._capacity:
-                self._fleet.set_capacity(capacity)
-            self._runtime.dispatch()
-        self._capacity = capacity
+    def follow(self, wanted: Wanted) -> None:
+        """Do what the control plane wants now, and look after the queue."""
+        self.status = wanted.status
+        if wanted.status == FAILED:
+            self._failure = self._failure or self._current.trouble
+            self._current.set_capacity(0)
+        elif wanted.config == self._current.config:
+            self._current.set_capacity(wanted.capacity)
+            self._drop_next()
+        else:
+            self._follow_update(wanted)
+        self._go_on()
+
+    def report(self) -> dict[str, Any] | None:
+        """What the control plane is to know now (moto_endpoints.Report); None when it does."""
+        failing = self._next if self._next else self._current
+        document = {
+            "created_at": self.created_at.timestamp(),
+            "config": self._current.config if self._current.variant else None,
+            "instances": self._current.in_service,
+        }
+        if failing.failure:
+            document |= {"failed_config": failing.config, "reason": failing.failure}
+        if document == self._told and self.status not in IN_PROGRESS:
+            return None
+        return document
+
+    def heard(self, document: dict[str, Any], status: str | None) -> None:
+        """The control plane knows the document, and has answered with the endpoint's status."""
+        self._told, self.status = document, status or self.status
 
     async def close(self) -> None:
         """Nothing of it is left afterwards."""
-        await self._opening
-        if self._fleet and self._runtime:
-            await asyncio.gather(self._fleet.close(), self._runtime.close())
+        self._drop_next()
+        self._let_go(self._current)
+        closing = list(self._leaving)
+        if self._runtime:
+            await self._runtime.close()
+        await asyncio.gather(*closing)
         await self._http.aclose()
 
-    async def _open(self) -> None:
-        try:
-            spec, role, model_dir = await asyncio.to_thread(self._prepare)
-        except PipelineError as error:
-            self.failure = f"endpoint {self.name!r} cannot be brought up: {error}"
-            logger.error(self.failure)
-            return
-        make = functools.partial(self._make_instance, spec, role, model_dir)
-        self._fleet = Fleet(make, self._host.timing, self._on_ready)
-        self._runtime = AsyncRuntime(spec, role, self._fleet, self._http, self._host.now)
-        self._fleet.set_capacity(self._capacity)
+    def _generation(self, wanted: Wanted) -> Generation:
+        return Generation(self.name, wanted, self._host, self._changed)
 
-    def _prepare(self) -> tuple[EndpointSpec, ExecutionRole, Path]:
-        spec = read_spec(self._host.sagemaker, self.name)
-        role = ExecutionRole(spec.role_arn, self._host.account)
-        if spec.model_data is not None:
-            return spec, role, fetch(role.s3, spec.model_data, self._host.work_dir / "packs")
-        empty = self._host.work_dir / "packs" / "none"
-        empty.mkdir(parents=True, exist_ok=True)
-        return spec, role, empty
+    def _changed(self) -> None:
+        self._go_on()
+        self._on_change()
 
-    def _on_ready(self) -> None:
+    def _go_on(self) -> None:
+        if self._next and self._next.is_up:
+            self._swap(self._next)
+        self._take_invocations()
         if self._runtime:
             self._runtime.dispatch()
 
-    def _make_instance(self, spec: EndpointSpec, role: ExecutionRole, model_dir: Path) -> Instance:
-        instance_id = f"{self.name}-{next(self._numbers)}"
-        folder = self._host.work_dir / "instances" / instance_id
-        port = next(self._host.ports)
-        environment = {
-            **self._host.image_environment,
-            **spec.environment,
-            **role.environment,
-            "HOME": str(folder / "data"),
-            "TMPDIR": str(folder / "tmp"),
-            "WEBUI_ASYNC_HOST": "127.0.0.1",
-            "WEBUI_ASYNC_PORT": str(port),
-            "WEBUI_ASYNC_ENGINE_PORT": str(next(self._host.ports)),
-            "WEBUI_ASYNC_MODEL_DIR": str(model_dir),
-            "WEBUI_ASYNC_DATA_DIR": str(folder / "data"),
-            "WEBUI_ASYNC_FETCHED_DIR": str(folder / "fetched"),
-            "WEBUI_ASYNC_INSTANCE": instance_id,
-            **self._host.engine_user,
-        }
-        command = (*self._host.command, "serve")  # the word that SageMaker passes
-        return Instance(instance_id, command, environment, folder, port, spec.startup_s, self._host.timing)
+    def _follow_update(self, wanted: Wanted) -> None:
+        if self._next is None or self._next.config != wanted.config:
+            self._drop_next()
+            self._next = self._generation(wanted)
+        self._next.set_capacity(wanted.capacity)
+
+    def _swap(self, ready: Generation) -> None:
+        old, self._current, self._next = self._current, ready, None
+        if self._runtime and ready.variant:
+            self._runtime.move_to(ready.variant)
+        logger.info("endpoint %s: %s has taken over from %s", self.name, ready.config, old.config)
+        self._let_go(old)
+
+    def _drop_next(self) -> None:
+        if self._next is not None:
+            self._let_go(self._next)
+            self._next = None
+
+    def _let_go(self, generation: Generation) -> None:
+        task = asyncio.create_task(generation.close())
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    def _take_invocations(self) -> None:
+        variant = self._current.variant
+        if self._runtime is None and variant is not None:
+            self._runtime = AsyncRuntime(variant, self._http, self._host.now)

@@ -19,6 +19,8 @@ from webui_async.local.tether import tethered
 
 #: What an instance writes; the log stays when these go.
 _SCRATCH = ("data", "tmp")
+#: Of a log, in a message.
+_LAST_LINES, _LINE_LENGTH = 3, 250
 
 
 class Health(enum.Enum):
@@ -197,6 +199,7 @@ class Instance:
 
 def last_words(log: Path) -> str:
     """Half a sentence on how the log ends."""
-    lines = log.read_text(errors="replace").splitlines()
-    said = f" ends with {lines[-1][:300]!r}" if lines else " is empty"
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    words = " | ".join(line[:_LINE_LENGTH] for line in lines[-_LAST_LINES:])
+    said = f" ends with {words!r}" if lines else " is empty"
     return f"its log {log}{said}"

@@ -23,12 +23,13 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iam.access_control import PermissionResult
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.s3.models import FakeBucket
-from moto.sagemaker.models import FakeEndpointConfig
 from moto.sns.models import Subscription
 from moto.sqs.models import Queue
 from werkzeug.serving import make_server
 
 from webui_async.local.authority import Application, Authority, Caller, StartResponse
+from webui_async.local.moto_routes import Routes
+from webui_async.local.moto_sagemaker import SageMaker
 from webui_async.local.policy import Call, Document, Principal, Verdict, judge
 
 _ADMINISTRATOR = {
@@ -101,12 +102,16 @@ def _document(text: str | bytes) -> Document:
 
 def _open_moto() -> None:
     """Take out of moto what stands in the road."""
-    # moto's list of instance types ends before ml.g5, which the template's endpoints use.
-    FakeEndpointConfig.validate_instance_type = lambda *_: None
     # It reads every conditional Deny as unconditional; the authority has judged the bucket's policy by then.
     FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
     # It spins while a FIFO queue holds messages of a group that is being worked on.
     Queue.wait_for_messages = wait_without_spinning
+
+
+def _better_sagemaker() -> SageMaker:
+    sagemaker = SageMaker()
+    sagemaker.install(setattr)
+    return sagemaker
 
 
 def wait_without_spinning(queue: Any, timeout: float) -> None:
@@ -156,7 +161,8 @@ def main(region: str) -> None:
     directory = MotoDirectory(region)
     _heed_queue_policies(directory)
     access_key_id, secret = directory.make_administrator()
-    application = Authority(OneByOne(DomainDispatcherApplication(create_backend_app)), directory, time.time)
+    moto = OneByOne(DomainDispatcherApplication(create_backend_app))
+    application = Authority(Routes(moto, _better_sagemaker(), region, access_key_id), directory, time.time)
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     ready = {"port": server.port, "access_key_id": access_key_id, "secret_access_key": secret}

@@ -1,4 +1,4 @@
-"""Resource types that live on the control plane: storage, messages, permissions, secrets, logs."""
+"""Resource types that live on the control plane: storage, messages, permissions, secrets, logs, alarms."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _notify(builder: Builder, bucket: str, notifications: Properties) -> None:
 def make_bucket_policy(builder: Builder, name: str, properties: Properties) -> Made:
     policy = json.dumps(properties["PolicyDocument"])
     builder.plane.client("s3").put_bucket_policy(Bucket=properties["Bucket"], Policy=policy)
-    return Made(builder.named(None, name))
+    return Made(properties["Bucket"])
 
 
 # Messages -------------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def make_subscription(builder: Builder, name: str, properties: Properties) -> Ma
     return Made(answer["SubscriptionArn"])
 
 
-# Permissions, secrets, logs -------------------------------------------------------------------------------
+# Permissions, secrets, logs, alarms -----------------------------------------------------------------------
 
 _LOG_ACTIONS = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
 #: What AWS's own policies allow that SAM attaches to functions. moto does not hold them.
@@ -262,3 +262,26 @@ def make_log_group(builder: Builder, name: str, properties: Properties) -> Made:
     if days := properties.get("RetentionInDays"):
         logs.put_retention_policy(logGroupName=group, retentionInDays=int(days))
     return Made(group, {"Arn": f"{builder.arn('logs', f'log-group:{group}')}:*"})
+
+
+_ALARM_TEXTS = (
+    "AlarmDescription",
+    "Namespace",
+    "MetricName",
+    "Dimensions",
+    "Statistic",
+    "ComparisonOperator",
+    "TreatMissingData",
+    "AlarmActions",
+    "OKActions",
+)
+_ALARM_NUMBERS = {"Period": int, "EvaluationPeriods": int, "DatapointsToAlarm": int, "Threshold": float}
+
+
+@MAKERS.of("AWS::CloudWatch::Alarm", f"AlarmName {' '.join(_ALARM_TEXTS)} {' '.join(_ALARM_NUMBERS)}")
+def make_alarm(builder: Builder, name: str, properties: Properties) -> Made:
+    alarm = builder.named(properties.get("AlarmName"), name)
+    texts = {key: properties[key] for key in _ALARM_TEXTS if key in properties}
+    numbers = {key: read(properties[key]) for key, read in _ALARM_NUMBERS.items() if key in properties}
+    builder.plane.client("cloudwatch").put_metric_alarm(AlarmName=alarm, **texts, **numbers)
+    return Made(alarm, {"Arn": builder.arn("cloudwatch", f"alarm:{alarm}")})

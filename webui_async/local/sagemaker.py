@@ -1,7 +1,8 @@
 """SageMaker hosting on this machine: the endpoints of the control plane become processes.
 
-Who creates an endpoint on the control plane (moto) gets instances here; who deletes it or changes its
-DesiredInstanceCount is obeyed. Invocations come in over SageMaker's own runtime API.
+Who creates an endpoint on the control plane (moto) gets instances here; who deletes it, updates it or changes
+its DesiredInstanceCount is obeyed, and so are the scaling policies that are registered for it. The control
+plane is told what is in service. Invocations come in over SageMaker's own runtime API.
 """
 
 from __future__ import annotations
@@ -15,19 +16,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
 from botocore.exceptions import BotoCoreError, ClientError
 
+from webui_async.contract.scaling import Change
 from webui_async.local.async_runtime import AsyncRuntime
+from webui_async.local.autoscaling import Autoscaler, Load
 from webui_async.local.control_plane import ACCOUNT
-from webui_async.local.errors import EndpointFailed
+from webui_async.local.endpoint_spec import Wanted, read_wanted
+from webui_async.local.errors import EndpointFailed, StackError
 from webui_async.local.execution_role import Account
-from webui_async.local.hosted import Host, Hosted
+from webui_async.local.generation import Host
+from webui_async.local.hosted import CREATING, IN_PROGRESS, Hosted
 from webui_async.local.instance import Health, InstanceView, Timing, last_words
 from webui_async.local.runtime_api import IsAllowed, RuntimeApi
 
@@ -40,14 +43,6 @@ SERVE_COMMAND = (sys.executable, "-m", "webui_async.local.checked", "serve")
 DEFAULT_TIMING = Timing()
 #: In the answer of serve's /ping once it has given up its engine.
 _BROKEN = '"broken"'
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """One endpoint as the control plane lists it."""
-
-    created_at: datetime
-    capacity: int
 
 
 class Hosting:
@@ -66,19 +61,23 @@ class Hosting:
         timing: Timing = DEFAULT_TIMING,
         poll_s: float = 0.5,
         now: Callable[[], float] = time.time,
+        scaling_speed: float = 1.0,
     ):
         """is_allowed: asked about every invocation; None allows all.
 
         command: the image's ENTRYPOINT; it is given the word `serve`, as SageMaker does.
         environment: what the image itself sets; this process's PATH when None.
         poll_s: how often the control plane is asked what it holds.
+        scaling_speed: how many times faster than on AWS the minutes of scaling pass.
         """
+        self._account = account
         self._sagemaker: SageMakerClient = account.client("sagemaker")
         image = {"PATH": os.environ.get("PATH", os.defpath)} if environment is None else environment
         self._host = Host(account, self._sagemaker, work_dir, command, image, timing, now)
         self._region, self._poll_s = account.region, poll_s
         self._hosted: dict[str, Hosted] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._autoscaler = Autoscaler(account, scaling_speed, work_dir / "logs" / "scaling.log", now)
         self._api = RuntimeApi(self._find, self._arn_of, is_allowed, now)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -88,6 +87,8 @@ class Hosting:
     # Called from any thread -----------------------------------------------------------------------------
 
     def start(self) -> None:
+        """Raises StackError when the control plane does not take it as its hosting."""
+        self._account.tell("hosting", {"is_here": True})
         self._thread.start()
         self._started.wait()
 
@@ -97,19 +98,31 @@ class Hosting:
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._loop.call_soon_threadsafe(self._poked.set)
         self._thread.join()
+        with contextlib.suppress(StackError):  # it may be gone by now
+            self._account.tell("hosting", {"is_here": False})
 
     def instances(self, endpoint: str) -> list[InstanceView]:
         """The endpoint's instances as they are now, oldest first."""
         hosted = self._hosted.get(endpoint)
         return hosted.views() if hosted else []
 
-    def set_capacity(self, endpoint: str, count: int) -> None:
+    def changes(self, endpoint: str) -> list[Change]:
+        """What scaling policies have done to endpoints of that name, oldest first."""
+        return self._autoscaler.changes(endpoint)
+
+    def set_capacity(self, endpoint: str, count: int, timeout_s: float = 60.0) -> None:
         """Have `count` instances. It goes over the control plane, which is where capacity is kept.
 
+        timeout_s: how long to wait for an endpoint that is Creating or Updating, and takes no capacity.
         Raises EndpointFailed when the control plane does not take it.
         """
+        deadline = time.monotonic() + timeout_s
         try:
-            variant = self._sagemaker.describe_endpoint(EndpointName=endpoint)["ProductionVariants"][0]
+            described = self._sagemaker.describe_endpoint(EndpointName=endpoint)
+            while described["EndpointStatus"] in IN_PROGRESS and time.monotonic() < deadline:
+                time.sleep(0.05)
+                described = self._sagemaker.describe_endpoint(EndpointName=endpoint)
+            variant = (described.get("ProductionVariants") or [{"VariantName": "none"}])[0]
             self._sagemaker.update_endpoint_weights_and_capacities(
                 EndpointName=endpoint,
                 DesiredWeightsAndCapacities=[
@@ -123,7 +136,7 @@ class Hosting:
     def wait_in_service(self, endpoint: str, timeout_s: float) -> None:
         """Until an instance takes invocations. Raises EndpointFailed when one was lost, or time is up."""
         deadline = time.monotonic() + timeout_s
-        while not any(view.health is Health.IN_SERVICE for view in self.instances(endpoint)):
+        while not self._is_serving(endpoint):
             hosted = self._hosted.get(endpoint)
             if hosted and hosted.trouble:
                 raise EndpointFailed(hosted.trouble)
@@ -137,6 +150,12 @@ class Hosting:
                 )
             time.sleep(0.02)
 
+    def _is_serving(self, endpoint: str) -> bool:
+        hosted = self._hosted.get(endpoint)
+        if hosted is None or hosted.status == CREATING:  # which nobody can delete or scale yet
+            return False
+        return any(view.health is Health.IN_SERVICE for view in hosted.views())
+
     # In the thread --------------------------------------------------------------------------------------
 
     async def _main(self) -> None:
@@ -148,6 +167,7 @@ class Hosting:
         )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[self._socket]))
+        scaling = asyncio.create_task(self._autoscaler.run(self._loads, self._poked.set))
         self._started.set()
         try:
             while not self._stopping.is_set():
@@ -155,9 +175,11 @@ class Hosting:
                 await self._pause()
         finally:
             server.should_exit = True
+            scaling.cancel()
             for name in list(self._hosted):
                 self._close(name)
             await asyncio.gather(serving, *self._closing)
+            await asyncio.gather(scaling, return_exceptions=True)
 
     async def _pause(self) -> None:
         try:
@@ -181,18 +203,31 @@ class Hosting:
                     self._close(name)
             for name, endpoint in wanted.items():
                 if name not in self._hosted:
-                    self._hosted[name] = Hosted(name, endpoint.created_at, self._host)
-                self._hosted[name].follow(endpoint.capacity)
+                    self._hosted[name] = Hosted(name, endpoint, self._host, self._poked.set)
+                self._hosted[name].follow(endpoint)
+            await self._tell()
 
-    def _list_wanted(self) -> dict[str, _Wanted]:
-        wanted = {}
-        for page in self._sagemaker.get_paginator("list_endpoints").paginate():
-            for summary in page["Endpoints"]:
-                name = summary["EndpointName"]
-                endpoint = self._sagemaker.describe_endpoint(EndpointName=name)
-                variant = endpoint["ProductionVariants"][0]
-                wanted[name] = _Wanted(endpoint["CreationTime"], variant.get("DesiredInstanceCount", 0))
-        return wanted
+    def _list_wanted(self) -> dict[str, Wanted]:
+        pages = self._sagemaker.get_paginator("list_endpoints").paginate()
+        names = [summary["EndpointName"] for page in pages for summary in page["Endpoints"]]
+        return {name: read_wanted(self._sagemaker, name) for name in names}
+
+    async def _tell(self) -> None:
+        """Let the control plane know what is in service, and what cannot be brought up."""
+        for name, hosted in list(self._hosted.items()):
+            report = hosted.report()
+            if report is None:
+                continue
+            try:
+                answer = await asyncio.to_thread(self._account.tell, f"endpoints/{name}", report)
+            except StackError as error:
+                logger.warning("%s", error)
+                return
+            hosted.heard(report, answer["status"])
+
+    def _loads(self) -> list[Load]:
+        loads = ((hosted, hosted.load) for hosted in list(self._hosted.values()))
+        return [Load(hosted.name, hosted.created_at, *load) for hosted, load in loads if load]
 
     def _close(self, name: str) -> None:
         task = asyncio.create_task(self._hosted.pop(name).close())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -17,18 +19,22 @@ from webui_async.client import Client
 from webui_async.contract import manifest
 from webui_async.contract.settings import PREFIX
 from webui_async.contract.signature import owner_secret
-from webui_async.local.cloud import Cloud
-from webui_async.local.control_plane import ACCOUNT
+from webui_async.deploy.endpoint import apply_plan, plan_endpoint
+from webui_async.deploy.spec import EndpointSpec
+from webui_async.local.cloud import STACK, Cloud
 from webui_async.local.sagemaker import Hosting
 from webui_async.packager.check import check_tree
 from webui_async.packager.places import PackPlace
 from webui_async.packager.push import push
 from webui_async.store import Store
 
+logger = logging.getLogger(__name__)
+
 ROOT = Path(__file__).resolve().parents[2]
 ENDPOINT = "webui-async"
 PACK = "local"
-IMAGE = f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/webui-async-inference:local"
+IMAGE_TAG = "local"
+_IMAGE_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 #: diffusers_webui, with the stock webui's own flags.
 DIFFUSERS_ENGINE = f"{shlex.quote(sys.executable)} -m diffusers_webui --port {{port}} --data-dir {{data_dir}}"
 
@@ -44,6 +50,8 @@ class Options:
     port: int = 0  #: of the API; 0 takes a free one
     engine_command: str = DIFFUSERS_ENGINE
     instances: int = 1
+    scaling_speed: float = 1.0  #: how many times faster than on AWS the minutes of scaling pass
+    has_endpoint: bool = True  #: False leaves it to whoever plans and applies one
     parameters: Mapping[str, str] = field(default_factory=dict)  #: of the template
     container: Mapping[str, str] = field(default_factory=dict)  #: the container's settings, by field name
     startup_s: float = 300.0
@@ -73,13 +81,21 @@ class Stack:
 
     def _start(self) -> None:
         permissions = self.cloud.permissions
-        self.hosting = Hosting(self.cloud.plane, self.options.work_dir, permissions.is_allowed)
+        self.hosting = Hosting(
+            self.cloud.plane,
+            self.options.work_dir,
+            permissions.is_allowed,
+            environment=self._image_environment(),
+            scaling_speed=self.options.scaling_speed,
+        )
         self.hosting.start()
         parameters = {"ApiUrl": self.cloud.api_url, "EndpointName": ENDPOINT} | dict(self.options.parameters)
         self.cloud.deploy(self.options.template, parameters, self.hosting.url)
         self.outputs = self.cloud.deployed.outputs
         self.store = Store(self.cloud.client("s3"), self.outputs["BucketName"])
-        self.create_endpoint(self.push(self.options.models))
+        self.image = self._push_image()
+        if self.options.has_endpoint:
+            self.create_endpoint(self.push(self.options.models))
 
     def stop(self) -> None:
         """End everything; instances first, so that they can give back what they hold."""
@@ -122,62 +138,35 @@ class Stack:
         return push(models, PackPlace(self.store.bucket, PACK), self.store.s3, form=self.options.form).uri
 
     def create_endpoint(self, pack_uri: str) -> None:
-        """The model, its configuration and the endpoint, as one makes them on AWS. Hosting does the rest.
+        """The endpoint, as `webui-async endpoint apply` makes it. Hosting does the rest: see wait_ready.
 
         pack_uri: what `webui-async models push` says last.
         """
-        sagemaker = self.cloud.client("sagemaker")
-        sagemaker.create_model(
-            ModelName=ENDPOINT,
-            ExecutionRoleArn=self.outputs["EndpointRoleArn"],
-            PrimaryContainer={
-                "Image": IMAGE,
-                "Environment": self._container_environment(),
-                **_model_data(pack_uri),
-            },
+        count = self.options.instances
+        spec = EndpointSpec(
+            stack=STACK,
+            image=self.image,
+            pack=pack_uri,
+            min_instances=count,
+            max_instances=count,
+            initial_instances=count,
+            environment={PREFIX + name.upper(): value for name, value in self.options.container.items()},
         )
-        sagemaker.create_endpoint_config(EndpointConfigName=ENDPOINT, **self._endpoint_config())
-        sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=ENDPOINT)
+        plane = self.cloud.plane
+        apply_plan(plan_endpoint(spec, plane), plane, logger.info, wait=False)
 
-    def _container_environment(self) -> dict[str, str]:
-        settings = {
-            "bucket": self.outputs["BucketName"],
-            "endpoint": ENDPOINT,
-            "engine_command": self.options.engine_command,
-            "webui_dir": str(ROOT / "stable-diffusion-webui"),
-        } | dict(self.options.container)
-        return {PREFIX + name.upper(): value for name, value in settings.items()}
-
-    def _endpoint_config(self) -> dict[str, Any]:
-        bucket = self.outputs["BucketName"]
-        topics = {
-            "SuccessTopic": self.outputs["SuccessTopicArn"],
-            "ErrorTopic": self.outputs["ErrorTopicArn"],
-        }
+    def _image_environment(self) -> dict[str, str]:
+        """What the container's image sets: here, the engine that stands in the webui's place."""
         return {
-            "ProductionVariants": [
-                {
-                    "VariantName": "gpu",
-                    "ModelName": ENDPOINT,
-                    "InstanceType": "ml.g5.xlarge",
-                    "InitialInstanceCount": self.options.instances,
-                    "ContainerStartupHealthCheckTimeoutInSeconds": 600,
-                }
-            ],
-            "AsyncInferenceConfig": {
-                "ClientConfig": {"MaxConcurrentInvocationsPerInstance": 8},
-                "OutputConfig": {
-                    "S3OutputPath": f"s3://{bucket}/async-out",
-                    "S3FailurePath": f"s3://{bucket}/async-failure",
-                    "NotificationConfig": topics,
-                },
-            },
+            "PATH": os.environ.get("PATH", os.defpath),
+            PREFIX + "ENGINE_COMMAND": self.options.engine_command,
+            PREFIX + "WEBUI_DIR": str(ROOT / "stable-diffusion-webui"),
         }
 
-
-def _model_data(pack_uri: str) -> dict[str, Any]:
-    """Where SageMaker finds the pack: plain files, or one archive."""
-    if not pack_uri.endswith("/"):
-        return {"ModelDataUrl": pack_uri}
-    source = {"S3Uri": pack_uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
-    return {"ModelDataSource": {"S3DataSource": source}}
+    def _push_image(self) -> str:
+        """The uri of an image in ECR, which stands for this machine's Python: nobody pulls it."""
+        ecr, repository = self.cloud.client("ecr"), self.cloud.deployed.parameters["ImageRepository"]
+        uri = ecr.create_repository(repositoryName=repository)["repository"]["repositoryUri"]
+        manifest = json.dumps({"schemaVersion": 2, "mediaType": _IMAGE_MANIFEST, "layers": []})
+        ecr.put_image(repositoryName=repository, imageManifest=manifest, imageTag=IMAGE_TAG)
+        return f"{uri}:{IMAGE_TAG}"

@@ -33,6 +33,7 @@ class Resource:
     type: str
     properties: Mapping[str, Any]
     depends_on: frozenset[str]
+    is_retained: bool = False  #: DeletionPolicy: it outlives its stack
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Template:
 
     resources: Mapping[str, Resource]
     outputs: Mapping[str, Any]
+    parameters: Mapping[str, Any]  #: the template's own, defaults included
     scope: Scope
     code_dirs: Mapping[str, Path]  #: function -> its CodeUri
 
@@ -78,7 +80,7 @@ def read_template(path: Path, parameters: Mapping[str, str], pseudo: Mapping[str
         for name, body in (plain.get("Outputs") or {}).items()
         if "Condition" not in body or scope.holds(body["Condition"])
     }
-    return Template(resources, outputs, scope, code_dirs)
+    return Template(resources, outputs, values, scope, code_dirs)
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -178,4 +180,5 @@ def _resource(name: str, body: Mapping[str, Any], resources: Mapping[str, Any]) 
     if absent := sorted(needed - set(resources)):
         raise TemplateError(f"{name} depends on {absent[0]}, which the template does not have")
     needed |= set(names_in(properties))
-    return Resource(name, body["Type"], properties, frozenset(needed & set(resources)))
+    is_retained = str(body.get("DeletionPolicy", "")).startswith("Retain")
+    return Resource(name, body["Type"], properties, frozenset(needed & set(resources)), is_retained)

@@ -1,6 +1,7 @@
 """What S3 refuses, in the words of somebody who can mend it: which action, on which resource, and what to do.
 
-The one place of the packager where botocore's errors become ours.
+The one place of the packager where botocore's errors become ours. What all of AWS says alike (who was refused
+what, credentials, connections) is read here for the deployer too.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
@@ -54,14 +56,14 @@ _ELSEWHERE = (
     "AuthorizationHeaderMalformed",
     "IllegalLocationConstraintException",
 )
-_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired")
-_UNKNOWN = ("InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "InvalidClientTokenId")
-_CLOCK = ("RequestTimeTooSkewed",)
+EXPIRED = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired")
+UNKNOWN = ("InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "InvalidClientTokenId")
+CLOCK = ("RequestTimeTooSkewed",)
 _DAMAGED = ("BadDigest", "XAmzContentChecksumMismatch", "InvalidDigest")
 _FORGOTTEN = ("NoSuchUpload",)
 _BUSY = ("SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "500", "503")
 
-_NO_CREDENTIALS = (
+NO_CREDENTIALS = (
     exceptions.NoCredentialsError,
     exceptions.PartialCredentialsError,
     exceptions.CredentialRetrievalError,
@@ -69,7 +71,7 @@ _NO_CREDENTIALS = (
     exceptions.SSOError,
     exceptions.TokenRetrievalError,
 )
-_NO_CONNECTION = (exceptions.ConnectionError, exceptions.HTTPClientError, HTTPError)
+NO_CONNECTION = (exceptions.ConnectionError, exceptions.HTTPClientError, HTTPError)
 
 
 @contextmanager
@@ -88,6 +90,31 @@ def told(uri: str) -> Iterator[None]:
         raise
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """What IAM tells of a refusal; None for what it leaves out."""
+
+    who: str | None = None
+    action: str | None = None
+    resource: str | None = None
+    why: str | None = None
+
+    @property
+    def told(self) -> str:
+        """The middle of a sentence: ` as WHO (WHY)`, as far as it is known."""
+        who = f" as {self.who}" if self.who else ""
+        return who + (f" ({self.why})" if self.why else "")
+
+
+def read_refusal(message: str) -> Refusal:
+    """What the message of an AccessDenied tells. Older services say no more than that it is denied."""
+    found = _REFUSED.search(message)
+    if found is None:
+        return Refusal()
+    why = (found["why"] or "").strip().rstrip(".")
+    return Refusal(found["who"], found["action"], found["resource"], why or None)
+
+
 def code_of(error: BaseException | None) -> str:
     """S3's own code of a refusal; empty when it is none."""
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
@@ -98,12 +125,12 @@ def _explained(error: Exception, uri: str) -> StoreError:
         return _refusal(error, uri)
     if isinstance(error, exceptions.NoRegionError):
         return StoreError("no AWS region is set: say it with AWS_REGION or `aws configure`")
-    if isinstance(error, _NO_CREDENTIALS):
+    if isinstance(error, NO_CREDENTIALS):
         return CredentialsRefused(
             f"{uri}: there are no usable AWS credentials here ({error}). "
             "Log in with `aws sso login` or `aws configure`, or name a profile with AWS_PROFILE"
         )
-    if isinstance(error, _NO_CONNECTION):
+    if isinstance(error, NO_CONNECTION):
         return StoreUnreachable(f"{uri}: the connection to S3 failed ({error}). {GO_ON}")
     return StoreError(f"{uri}: {error}")
 
@@ -122,13 +149,13 @@ def _refusal(error: ClientError, uri: str) -> StoreError:
         return _not_allowed(operation, message, uri)
     if code in _ELSEWHERE:
         return elsewhere(bucket, _region_in(error), None)
-    if code in _EXPIRED:
+    if code in EXPIRED:
         return CredentialsRefused(
             f"{uri}: the AWS credentials have expired ({message}): log in again. {GO_ON}"
         )
-    if code in _UNKNOWN:
+    if code in UNKNOWN:
         return CredentialsRefused(f"{uri}: AWS does not know these credentials ({code}): log in again")
-    if code in _CLOCK:
+    if code in CLOCK:
         return CredentialsRefused(f"{uri}: this machine's clock is wrong by more than 15 minutes: set it")
     if code in _DAMAGED:
         return BytesDiffer(f"{uri}: the bytes that arrived are not the ones that were sent ({code}). {GO_ON}")
@@ -154,12 +181,10 @@ def _region_in(error: ClientError) -> str | None:
 
 
 def _not_allowed(operation: str, message: str, uri: str) -> NotAllowed:
-    found = _REFUSED.search(message)
-    action = found["action"] if found else f"s3:{_ACTIONS.get(operation, operation)}"
-    resource = (found["resource"] if found else None) or _arn(action, uri)
-    who = f" as {found['who']}" if found and found["who"] else ""
-    why = f" ({found['why'].strip().rstrip('.')})" if found and found["why"] else ""
-    return NotAllowed(f"{uri}: AWS refuses {operation}{who}{why}: grant {action} on {resource}")
+    refused = read_refusal(message)
+    action = refused.action or f"s3:{_ACTIONS.get(operation, operation)}"
+    resource = refused.resource or _arn(action, uri)
+    return NotAllowed(f"{uri}: AWS refuses {operation}{refused.told}: grant {action} on {resource}")
 
 
 def _arn(action: str, uri: str) -> str:

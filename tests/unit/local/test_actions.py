@@ -89,6 +89,25 @@ def test_a_list_of_unfinished_uploads_is_an_action_of_its_own():
             {"EndpointName": "art"},
             ("sagemaker:DescribeEndpoint", "arn:aws:sagemaker:eu-central-1:123456789012:endpoint/art"),
         ),
+        (
+            "logs",
+            "Logs_20140328.CreateLogStream",
+            {"logGroupName": "/aws/sagemaker/Endpoints/art", "logStreamName": "gpu/1"},
+            (
+                "logs:CreateLogStream",
+                "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/sagemaker/Endpoints/art:*",
+            ),
+        ),
+        (
+            "application-autoscaling",
+            "AnyScaleFrontendService.RegisterScalableTarget",
+            {"ServiceNamespace": "sagemaker", "ResourceId": "endpoint/art/variant/gpu"},
+            (
+                "application-autoscaling:RegisterScalableTarget",
+                "arn:aws:application-autoscaling:eu-central-1:123456789012:scalable-target/"
+                "endpoint/art/variant/gpu",
+            ),
+        ),
         ("monitoring", "GraniteServiceVersion20100801.PutMetricData", {}, ("cloudwatch:PutMetricData", "*")),
     ],
 )
@@ -106,4 +125,18 @@ def test_a_query_service_names_its_resource_in_the_form():
 
 
 def test_what_is_not_understood_needs_everything():
-    assert asked("apigateway", "GET", "/apikeys") == [("apigateway:GET /apikeys", "*")]
+    assert asked("lambda", "GET", "/2015-03-31/functions") == [("lambda:GET /2015-03-31/functions", "*")]
+
+
+def test_a_method_of_api_gateways_is_its_action():
+    expected = ("apigateway:GET", "arn:aws:apigateway:eu-central-1::/apikeys/a1")
+    assert asked("apigateway", "GET", "/apikeys/a1", "includeValue=true") == [expected]
+
+
+def test_each_of_several_names_is_asked_about():
+    headers = {"x-amz-target": "GraniteServiceVersion20100801.DeleteAlarms"}
+    body = json.dumps({"AlarmNames": ["a", "b"]}).encode()
+    assert asked("monitoring", "POST", headers=headers, body=body) == [
+        ("cloudwatch:DeleteAlarms", f"arn:aws:cloudwatch:eu-central-1:123456789012:alarm:{name}")
+        for name in "ab"
+    ]

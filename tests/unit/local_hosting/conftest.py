@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
 
+from webui_async.contract.scaling import Scaling
+from webui_async.deploy.scaling_calls import scaling_requests
 from webui_async.local.control_plane import Credentials
 from webui_async.local.instance import InstanceView, Timing
+from webui_async.local.moto_routes import Routes
+from webui_async.local.moto_sagemaker import SageMaker
 from webui_async.local.sagemaker import Hosting
 
 REGION = "eu-central-1"
@@ -49,6 +56,12 @@ class MotoAccount:
             aws_secret_access_key=keys.secret_access_key,
             aws_session_token=keys.session_token,
         )
+
+    def tell(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        body = json.dumps(document).encode()
+        with urlopen(Request(f"{self.endpoint_url}/_local/{path}", body, method="PUT")) as answer:
+            found: dict[str, Any] = json.loads(answer.read())
+        return found
 
     def assume(self, role_arn: str, service: str = "") -> Credentials:
         keys = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="hosting")["Credentials"]
@@ -102,13 +115,22 @@ class World:
     def create_endpoint(
         self,
         name: str = "sd",
+        **config: Any,
+    ) -> None:
+        """Exactly what a deployer calls."""
+        self.make_config(name, **config)
+        self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+
+    def make_config(
+        self,
+        name: str,
         count: int = 1,
         concurrent: int = 8,
         environment: dict[str, str] | None = None,
         output_path: str = "s3://art/async-out/",
         **container: Any,
     ) -> None:
-        """Exactly what a deployer calls."""
+        """An endpoint configuration, and a model of the same name."""
         self.sagemaker.create_model(
             ModelName=name,
             ExecutionRoleArn=ROLE,
@@ -137,7 +159,40 @@ class World:
                 },
             },
         )
-        self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+
+    def update_endpoint(self, config: str, name: str = "sd") -> None:
+        """Another configuration, and as many instances as now."""
+        self.sagemaker.update_endpoint(
+            EndpointName=name, EndpointConfigName=config, RetainAllVariantProperties=True
+        )
+
+    def register(self, scaling: Scaling, name: str = "sd") -> None:
+        """Have the endpoint scaled, as a deployer does."""
+        autoscaling, cloudwatch = (
+            self.account.client("application-autoscaling"),
+            self.account.client("cloudwatch"),
+        )
+        requests = scaling_requests(scaling, name, "all")
+        autoscaling.register_scalable_target(**requests.target)
+        for policy in requests.policies:
+            arn = autoscaling.put_scaling_policy(**policy)["PolicyARN"]
+            for alarm in requests.alarms_of(policy["PolicyName"], arn):
+                cloudwatch.put_metric_alarm(**alarm)
+
+    def described(self, name: str = "sd") -> dict[str, Any]:
+        """The endpoint as the control plane describes it."""
+        found: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName=name)
+        return found
+
+    def wait_for(self, status: str, name: str = "sd", timeout_s: float = 10.0) -> dict[str, Any]:
+        """The endpoint's description once it has that status."""
+        wait_until(lambda: self.described(name)["EndpointStatus"] == status, timeout_s)
+        return self.described(name)
+
+    def set_capacity(self, count: int) -> None:
+        """Have as many instances, and wait for that."""
+        self.hosting.set_capacity("sd", count)
+        self.wait_for("InService")
 
     def invoke(self, order: dict[str, Any], name: str = "sd", **parameters: Any) -> dict[str, Any]:
         """InvokeEndpointAsync with `order` as the object it points to."""
@@ -193,16 +248,24 @@ def until() -> Callable[..., None]:
     return wait_until
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def moto_url() -> Iterator[str]:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        sagemaker = SageMaker()
+        sagemaker.install(functools.partial(patch.setattr, raising=False))
+        moto = DomainDispatcherApplication(create_backend_app)
+        application = Routes(moto, sagemaker, REGION, admin_key=None)
+        server = make_server("127.0.0.1", 0, application, True, request_handler=MotoRequestHandler)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.port}"
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_account(moto_url: str) -> MotoAccount:
     return MotoAccount(moto_url)
 

@@ -27,6 +27,7 @@ class Handler(BaseHTTPRequestHandler):
         Handler.in_flight += 1
         Handler.turns = turn = Handler.turns + 1
         Handler.most_in_flight = max(Handler.most_in_flight, Handler.in_flight)
+        print(order.get("say", ""), end="", flush=True)
         time.sleep(order.get("sleep_s", 0))
         if order.get("die"):
             os._exit(7)
@@ -70,6 +71,12 @@ class Handler(BaseHTTPRequestHandler):
 def main() -> None:
     if os.environ.get("FAKE_STARTS") == "never":
         sys.exit("the checkpoint is corrupt")
+    if (starts := os.environ.get("FAKE_STARTS", "")).startswith("once:"):
+        # The file is a sign that it has started before.
+        try:
+            open(starts.removeprefix("once:"), "x").close()
+        except FileExistsError:
+            sys.exit("the disk is full")
     if os.environ.get("FAKE_SIGTERM") == "ignored":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:

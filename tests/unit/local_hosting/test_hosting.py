@@ -161,11 +161,14 @@ def test_waiting_for_a_container_that_says_nothing_ends_on_time(world: Any) -> N
         world.hosting.wait_in_service("nobody", 0.1)
 
 
-def test_a_container_that_cannot_start_is_tried_ever_more_seldom(world: Any) -> None:
+def test_a_container_that_cannot_start_again_is_tried_ever_more_seldom(world: Any) -> None:
     world.host()
-    world.create_endpoint(environment={"FAKE_STARTS": "never"})
+    world.create_endpoint(environment={"FAKE_STARTS": f"once:{world.work_dir / 'started'}"})
+    world.hosting.wait_in_service("sd", 10)
+    os.kill(world.instance().pid, signal.SIGKILL)
     time.sleep(1.5)  # at once, at once, after 1 s, after 2 s
-    assert int(world.instance().id.removeprefix("sd-")) <= 4
+    assert 3 <= int(world.instance().id.removeprefix("sd-")) <= 5
+    assert world.described()["EndpointStatus"] == "InService"
 
 
 def test_capacity_goes_up_and_down_over_the_control_plane(world: Any, until: Any) -> None:
@@ -210,6 +213,7 @@ def test_an_endpoint_made_anew_under_the_same_name_has_new_instances(world: Any,
     world.host()
     world.create_endpoint()
     pid = world.draw({})["pid"]
+    world.wait_for("InService")
     world.sagemaker.delete_endpoint(EndpointName="sd")
     time.sleep(0.002)  # CreationTime has milliseconds
     world.sagemaker.create_endpoint(EndpointName="sd", EndpointConfigName="sd")
