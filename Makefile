@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 PIP_ARGS ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint requirements.lock
 SAM_VENV := .venv-sam
+NOTEBOOK_VENV := .venv-notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench conformance image functions clean
+.PHONY: help demo up test check bench conformance image notebooks functions clean
 
 help: ## list these words
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,14 +32,27 @@ $(SAM_VENV)/sam.stamp: requirements-sam.txt
 	$(SAM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-sam.txt
 	@touch $@
 
+# The lock is complete, so pip need not search; the second line fails when it does not suit the extra.
+$(NOTEBOOK_VENV)/notebook.stamp: requirements-notebooks.lock pyproject.toml
+	$(PYTHON) -m venv $(NOTEBOOK_VENV)
+	$(NOTEBOOK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	$(NOTEBOOK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[notebook]'
+	@touch $@
+
 demo: $(VENV)/local.stamp ## one job through the whole road on this machine, then stop
 	@$(BIN)/webui-async demo
 
 up: $(VENV)/local.stamp ## the same stack, left running until Ctrl-C
 	@$(BIN)/webui-async up
 
-test: $(VENV)/dev.stamp ## unit, contract and e2e tests
+# Two at a time what needs no machine of its own; a file stays in one process, with what its tests share.
+test: $(VENV)/dev.stamp ## unit, contract and e2e tests (ARGS="tests/unit -k name" for some)
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	$(BIN)/python -m pytest tests/unit tests/contract --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest tests/e2e
+endif
 
 check: $(VENV)/dev.stamp $(SAM_VENV)/sam.stamp ## ruff, mypy, hadolint, shellcheck, cfn-lint, sam validate, sam build
 	$(BIN)/ruff check .
@@ -60,5 +74,8 @@ conformance: $(VENV)/dev.stamp ## replay the recorded webui against diffusers_we
 image: $(VENV)/dev.stamp ## build the container with buildah, start it, and draw one job in it (as root; Debian)
 	@$(BIN)/python -m tests.image $(ARGS)
 
+notebooks: $(VENV)/dev.stamp $(NOTEBOOK_VENV)/notebook.stamp ## execute the notebooks against the local stack; pages in out/notebooks
+	@NOTEBOOK_PYTHON=$(NOTEBOOK_VENV)/bin/python $(BIN)/python -m pytest tests/notebooks
+
 clean: ## remove what make made
-	rm -rf $(VENV) $(SAM_VENV) .aws-sam build out
+	rm -rf $(VENV) $(SAM_VENV) $(NOTEBOOK_VENV) .aws-sam build out
