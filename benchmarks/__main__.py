@@ -13,6 +13,7 @@ from benchmarks import (
     affinity,
     busy,
     demo,
+    deploying,
     engine,
     engine_cuda,
     engine_kills,
@@ -23,6 +24,7 @@ from benchmarks import (
     packing,
     pushing,
     serve_overhead,
+    simulation,
     storm,
 )
 from benchmarks.figures import Figure
@@ -37,11 +39,13 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "fetch": fetch.run,
     "pushing": pushing.run,
     "demo": demo.run,
+    "deploying": deploying.run,
     "serve_overhead": serve_overhead.run,
     "busy": busy.run,
     "affinity": affinity.run,
     "engine_kills": engine_kills.run,
     "packing": packing.run,
+    "simulation": simulation.run,
     "storm": storm.run,
 }
 
