@@ -180,11 +180,12 @@ class Result:
         return cls(job_id, status, ended_at, error=error.to_json(), metrics=metrics or Metrics())
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {
+        return vars(self) | {
             "status": self.status.value,
             "ended_at": to_iso(self.ended_at),
             "images": [asdict(image) for image in self.images],
             "warnings": list(self.warnings),
+            "metrics": asdict(self.metrics),
         }
 
     @classmethod
