@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,7 +16,13 @@ from serve.scheduler import Hand
 from tests.unit.serve.conftest import InWorld
 from tests.unit.serve.fakes import NOW, PAYLOAD, World, answered, reply, until
 from webui_async.contract import keys
-from webui_async.contract.errors import EngineBroken, EngineRefused, PipelineError, StoreError
+from webui_async.contract.errors import (
+    ContainerStopping,
+    EngineBroken,
+    EngineRefused,
+    PipelineError,
+    StoreError,
+)
 from webui_async.contract.job import Attempt, Job, Result, Status
 from webui_async.contract.payload import Kind
 from webui_async.store import Store
@@ -101,6 +108,93 @@ def test_a_drawing_interrupted_by_somebody_else_is_no_success(in_world: InWorld)
         await call
         result = world.store.result(job.id)
         assert result is not None and result.error is not None and result.error["code"] == "engine_reply"
+
+    in_world(test)
+
+
+Asked = Callable[[World], tuple[asyncio.Event, asyncio.Event]]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """asked(world) -> (set once the engine is asked whether it was interrupted, set to have it answer)."""
+
+    def hold_back(world: World) -> tuple[asyncio.Event, asyncio.Event]:
+        is_asked, may_answer = asyncio.Event(), asyncio.Event()
+        progress = world.supervisor.engine.progress
+
+        async def answer_later() -> EngineProgress:
+            is_asked.set()
+            await may_answer.wait()
+            return await progress()
+
+        monkeypatch.setattr(world.supervisor.engine, "progress", answer_later)
+        return is_asked, may_answer
+
+    return hold_back
+
+
+def test_pictures_are_put_while_the_engine_is_asked_and_nothing_is_public_before_it_answers(
+    in_world: InWorld, asked: Asked
+) -> None:
+    async def test(world: World) -> None:
+        _, may_answer = asked(world)
+        job = world.accept(stock_route=True)
+        call = invoke(world, job)
+        await until(lambda: any(entry.key.endswith("/0.png") for entry in world.store.list(keys.job(job.id))))
+        assert world.store.result(job.id) is None and not world.store.exists(keys.reply(job.id))
+        may_answer.set()
+        await call
+        result = world.store.result(job.id)
+        assert result is not None and result.status is Status.SUCCEEDED and len(result.images) == 1
+
+    in_world(test)
+
+
+def test_of_an_interrupted_drawing_nothing_is_public(in_world: InWorld, asked: Asked) -> None:
+    async def test(world: World) -> None:
+        is_asked, may_answer = asked(world)
+        job = world.accept(stock_route=True)
+        call = invoke(world, job)
+        await is_asked.wait()
+        world.webui.is_interrupted = True
+        may_answer.set()
+        assert b"interrupted" in (await call).body
+        result = world.store.result(job.id)
+        assert result is not None and result.status is Status.FAILED and result.images == ()
+        assert not world.store.exists(keys.reply(job.id))
+
+    in_world(test)
+
+
+def test_the_next_drawing_begins_once_the_engine_has_told_of_the_last(
+    in_world: InWorld, asked: Asked
+) -> None:
+    async def test(world: World) -> None:
+        is_asked, may_answer = asked(world)
+        calls = [invoke(world, world.accept()) for _ in range(2)]
+        await is_asked.wait()
+        await asyncio.sleep(0.05)
+        assert len(world.webui.drawings) == 1
+        may_answer.set()
+        await asyncio.gather(*calls)
+        assert len(world.webui.drawings) == 2
+
+    in_world(test)
+
+
+def test_a_job_given_back_while_the_engine_is_asked_has_no_ending(in_world: InWorld, asked: Asked) -> None:
+    async def test(world: World) -> None:
+        is_asked, _ = asked(world)
+        job = world.accept()
+        call = invoke(world, job)
+        await is_asked.wait()
+        (hand,) = world.container.scheduler.hands
+        hand.task.cancel()
+        with pytest.raises(ContainerStopping):
+            await call
+        await asyncio.get_running_loop().shutdown_default_executor()  # no thread waits for an answer any more
+        assert world.store.result(job.id) is None
 
     in_world(test)
 
